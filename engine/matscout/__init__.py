@@ -1,0 +1,1 @@
+"""matscout: find the next experiment worth doing when data are scarce and lopsided."""

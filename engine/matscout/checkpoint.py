@@ -1,0 +1,119 @@
+"""Checkpoints: safetensors + JSON, atomic, hashed, the last few kept (promise R15)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from matscout.failpoint import failpoint
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Arrays = Mapping[str, "np.ndarray"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state that a trainer can go on from: arrays by name, and everything else as JSON.
+
+    `step` is the last step that the state includes.
+    """
+
+    step: int
+    arrays: Arrays
+    state: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class CheckpointStore:
+    """The checkpoints of one trial, newest last, in a folder of their own.
+
+    A checkpoint is a folder `step-00000012/` with arrays.safetensors and state.json; the latter
+    carries the SHA-256 of the former and of itself. It is written under a temporary name, flushed,
+    and renamed, so that a reader sees the whole of it or nothing.
+    """
+
+    folder: Path
+    keep: int = 2
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Store it durably, then forget all but the newest `keep`."""
+        from safetensors.numpy import save
+
+        arrays = save({name: array.copy(order="C") for name, array in checkpoint.arrays.items()})
+        body = {"step": checkpoint.step, "state": dict(checkpoint.state), "arrays": _sha256(arrays)}
+        text = json.dumps(body, sort_keys=True)
+        record = json.dumps({"sha256": _sha256(text.encode()), "body": body}, sort_keys=True)
+
+        final = self.folder / f"step-{checkpoint.step:08d}"
+        draft = self.folder / f".draft-{os.getpid()}-{checkpoint.step:08d}"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(parents=True)
+        write_durably(draft / "arrays.safetensors", arrays)
+        failpoint("checkpoint.between_files")
+        write_durably(draft / "state.json", record.encode())
+        failpoint("checkpoint.before_rename")
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(draft, final)
+        sync_folder(self.folder)
+        failpoint("checkpoint.after_rename")
+        for old in self._folders()[: -self.keep]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def load(self, warn: list[str] | None = None) -> Checkpoint | None:
+        """The newest sound checkpoint, or None. What was found broken is told in `warn`."""
+        for folder in reversed(self._folders()):
+            try:
+                return _read(folder)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                if warn is not None:
+                    warn.append(f"{folder}: broken checkpoint ({error}); trying the one before")
+        return None
+
+    def _folders(self) -> list[Path]:
+        return sorted(self.folder.glob("step-*")) if self.folder.is_dir() else []
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write and fsync; the name is durable only after the folder is synced too."""
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """fsync a folder, so that a rename inside it survives."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read(folder: Path) -> Checkpoint:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    record = json.loads((folder / "state.json").read_text())
+    body = record["body"]
+    if _sha256(json.dumps(body, sort_keys=True).encode()) != record["sha256"]:
+        raise ValueError("state.json does not match its hash")
+    data = (folder / "arrays.safetensors").read_bytes()
+    if _sha256(data) != body["arrays"]:
+        raise ValueError("arrays.safetensors does not match its hash")
+    try:
+        return Checkpoint(step=body["step"], arrays=load(data), state=body["state"])
+    except SafetensorError as error:
+        raise ValueError(str(error)) from None
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

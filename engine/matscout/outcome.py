@@ -1,0 +1,69 @@
+"""What crosses between the loop and a worker: an assignment one way, outcomes the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from matscout.trial import Params
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """One attempt at one trial, for one worker. `attempt` is the fencing token (1, 2, …)."""
+
+    trial: int
+    attempt: int
+    params: Params
+    candidate: str | None = None
+    seed: int = 0
+    timeout_s: float | None = None
+
+
+class Kind(StrEnum):
+    """`reported` is on the way; the others end the attempt."""
+
+    REPORTED = "reported"
+    MEASURED = "measured"
+    INVALID = "invalid"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    CRASHED = "crashed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an attempt said. JSON both ways, since it waits in the outbox until it is journalled."""
+
+    trial: int
+    attempt: int
+    kind: Kind
+    step: int = 0
+    values: Mapping[str, float] = field(default_factory=dict)
+    sem: Mapping[str, float] = field(default_factory=dict)
+    checkpoint: bool = False
+    cost_s: float = 0.0
+    source: str = ""
+    reason: str = ""
+    worker: str = ""
+
+    @property
+    def ends_attempt(self) -> bool:
+        return self.kind is not Kind.REPORTED
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Outcome:
+        """The outcome that `to_json` wrote; ValueError if it is anything else."""
+        raw: Any = json.loads(text)
+        if not isinstance(raw, dict):
+            raise ValueError("an outcome is a JSON object")
+        try:
+            return cls(**{**raw, "kind": Kind(raw["kind"])})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"not an outcome: {error}") from None
