@@ -1,0 +1,243 @@
+"""The fold of the journal: what is known now. The one stateful class; everything in it is frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from matscout.event import Event, EventKind
+from matscout.trial import Measurement, Report, State, Target, Trial
+
+
+class History:
+    """Trials by id, in the order in which they were asked.
+
+    Proposers read it and nothing else. It grows only by `apply`, one event after another, so the
+    history after a resume is the history before the crash.
+    """
+
+    def __init__(self, events: Iterable[Event] = ()) -> None:
+        self.created: Mapping[str, Any] = {}
+        self.targets: tuple[Target, ...] = ()
+        self.seq = 0
+        self.stopped: str = ""
+        self._trials: list[Trial] = []
+        self._finished: list[int] = []
+        self._open: dict[int, None] = {}
+        self._parked = 0
+        self._counts = dict.fromkeys(State, 0)
+        self._in_flight: dict[int, int] = {}
+        self._changes: list[int] = []
+        for event in events:
+            self.apply(event)
+
+    # -- what proposers and reports read ------------------------------------------------------
+
+    @property
+    def trials(self) -> Sequence[Trial]:
+        """Every trial; the index is the trial's id."""
+        return self._trials
+
+    @property
+    def pending(self) -> list[Trial]:
+        """Chosen and not finished, oldest first. Proposers must reckon with them."""
+        return [self._trials[i] for i in self._open]
+
+    @property
+    def count_pending(self) -> int:
+        """How many trials hold a slot: chosen, not finished, and not waiting for a person."""
+        return len(self._open) - self._parked
+
+    @property
+    def finished(self) -> list[Trial]:
+        """Whatever is over, in the order in which it ended."""
+        return [self._trials[i] for i in self._finished]
+
+    @property
+    def completed(self) -> list[Trial]:
+        """Trials with a valid value, in the order in which they ended."""
+        return [t for t in self.finished if t.state is State.COMPLETE]
+
+    @property
+    def changes(self) -> Sequence[int]:
+        """Ids of trials, one entry each time a trial was added or changed: what a cache follows."""
+        return self._changes
+
+    @property
+    def in_flight(self) -> Mapping[int, int]:
+        """Trial id → the attempt that was dispatched last and has not ended."""
+        return self._in_flight
+
+    def best(self, target: Target | None = None) -> Trial | None:
+        """The completed trial with the best value; the earliest of equals."""
+        target = target or self.targets[0]
+        return max(self.completed, key=lambda t: target.sign * t.values[target.name], default=None)
+
+    def count(self, *states: State) -> int:
+        """How many trials stand in one of `states`."""
+        return sum(self._counts[state] for state in states)
+
+    # -- how it grows -------------------------------------------------------------------------
+
+    def apply(self, event: Event) -> None:
+        """Take one event in. Events must come in the order of their `seq`."""
+        if event.seq and event.seq != self.seq + 1:
+            raise ValueError(f"event {event.seq} cannot follow event {self.seq}")
+        self.seq += 1
+        handler = _HANDLERS.get(event.kind)
+        if handler is not None:
+            handler(self, event)
+
+    def _created(self, event: Event) -> None:
+        self.created = event.body
+        self.targets = tuple(Target(**t) for t in event.body.get("targets", ()))
+
+    def _opened(self, event: Event) -> None:
+        self.stopped = ""
+
+    def _stopped(self, event: Event) -> None:
+        self.stopped = str(event.body.get("reason", ""))
+
+    def _asked(self, event: Event) -> None:
+        if event.trial != len(self._trials):
+            raise ValueError(f"trial {event.trial} asked, but {len(self._trials)} is next")
+        body = event.body
+        self._trials.append(
+            Trial(
+                id=event.trial,
+                params=body["params"],
+                candidate=body.get("candidate"),
+                proposer=body.get("proposer", ""),
+                why=body.get("why", {}),
+                reports=[],
+                asked_at=event.time,
+            )
+        )
+        self._counts[State.PENDING] += 1
+        self._open[event.trial] = None
+        self._changes.append(event.trial)
+
+    def _dispatched(self, event: Event) -> None:
+        trial = self._of(event)
+        assert event.attempt is not None
+        self._in_flight[trial.id] = event.attempt
+        self._set(replace(trial, attempts=max(trial.attempts, event.attempt)))
+
+    def _reported(self, event: Event) -> None:
+        trial, body = self._of(event), event.body
+        reports = trial.reports
+        assert isinstance(reports, list)
+        # A retried attempt goes over steps again that the first one already reported.
+        while reports and reports[-1].step >= body["step"]:
+            reports.pop()
+        # In place: a copy for each report would make long trials quadratic.
+        reports.append(Report(body["step"], body["values"], body.get("checkpoint", False)))
+        self._changes.append(trial.id)
+
+    def _measured(self, event: Event) -> None:
+        body = event.body
+        self._finish(
+            event,
+            State.COMPLETE,
+            answered=(event.attempt,),
+            reason="",
+            values=body["values"],
+            sem=body.get("sem", {}),
+            cost_s=body.get("cost_s", 0.0),
+        )
+
+    def _replicated(self, event: Event) -> None:
+        trial, body = self._of(event), event.body
+        extra = Measurement(
+            body["values"], body.get("sem", {}), body.get("cost_s"), body.get("source", "")
+        )
+        self._settle(event)
+        self._set(
+            replace(
+                trial,
+                replicates=(*trial.replicates, extra),
+                answered=(*trial.answered, event.attempt or 0),
+            )
+        )
+        self._changes.append(trial.id)
+
+    def _ended_without_value(self, event: Event) -> None:
+        self._finish(
+            event,
+            _FINAL[event.kind],
+            reason=event.body.get("reason", ""),
+            cost_s=event.body.get("cost_s", 0.0),
+        )
+
+    def _crashed(self, event: Event) -> None:
+        trial = self._of(event)
+        self._settle(event)
+        self._set(replace(trial, crashes=trial.crashes + 1, reason=event.body.get("reason", "")))
+
+    def _suspended(self, event: Event) -> None:
+        self._settle(event)
+
+    def _attention(self, event: Event) -> None:
+        trial = self._of(event)
+        self._settle(event)
+        if not trial.open:
+            return  # it has been answered meanwhile
+        self._parked += trial.state is State.PENDING
+        self._set(replace(trial, state=State.NEEDS_ATTENTION, reason=event.body.get("reason", "")))
+        self._changes.append(trial.id)
+
+    def _finish(self, event: Event, state: State, **changes: Any) -> None:
+        trial = self._of(event)
+        changes["finished_at"] = event.time
+        if trial.finished is None:
+            changes["finished"] = len(self._finished)
+            self._finished.append(trial.id)
+        self._parked -= trial.state is State.NEEDS_ATTENTION
+        self._open.pop(trial.id, None)
+        self._settle(event)
+        self._set(replace(trial, state=state, **changes))
+        self._changes.append(trial.id)
+
+    def _settle(self, event: Event) -> None:
+        """The attempt that the event speaks of is over; a later one may still be running."""
+        trial = self._of(event)
+        if event.attempt is None or self._in_flight.get(trial.id) == event.attempt:
+            self._in_flight.pop(trial.id, None)
+
+    def _of(self, event: Event) -> Trial:
+        if event.trial is None or not 0 <= event.trial < len(self._trials):
+            raise ValueError(
+                f"event {event.seq} ({event.kind}) names no known trial: {event.trial}"
+            )
+        return self._trials[event.trial]
+
+    def _set(self, trial: Trial) -> None:
+        self._counts[self._trials[trial.id].state] -= 1
+        self._counts[trial.state] += 1
+        self._trials[trial.id] = trial
+
+
+_FINAL = {
+    EventKind.INVALID: State.INVALID,
+    EventKind.FAILED: State.FAILED,
+    EventKind.PRUNED: State.PRUNED,
+    EventKind.QUARANTINED: State.QUARANTINED,
+    EventKind.ABANDONED: State.ABANDONED,
+}
+
+_HANDLERS: dict[EventKind, Callable[[History, Event], None]] = {
+    EventKind.CREATED: History._created,
+    EventKind.OPENED: History._opened,
+    EventKind.ASKED: History._asked,
+    EventKind.DISPATCHED: History._dispatched,
+    EventKind.REPORTED: History._reported,
+    EventKind.MEASURED: History._measured,
+    EventKind.REPLICATED: History._replicated,
+    EventKind.CRASHED: History._crashed,
+    EventKind.EXPIRED: History._crashed,
+    EventKind.SUSPENDED: History._suspended,
+    EventKind.ATTENTION: History._attention,
+    EventKind.STOPPED: History._stopped,
+    **dict.fromkeys(_FINAL, History._ended_without_value),
+}

@@ -1,0 +1,361 @@
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matscout import failpoint
+from matscout.clock import VirtualClock
+from matscout.errors import InputError, JournalDamaged, JournalUnavailable
+from matscout.event import Event, EventKind
+from matscout.journal import Journal
+from matscout.owner import current_owner, refuse_network_file_system
+from matscout.runfolder import RunFolder
+from matscout.wal import inspect_wal
+
+
+@pytest.fixture(autouse=True)
+def disarm() -> Iterator[None]:
+    yield
+    failpoint.arm("")
+
+
+def some_events(count: int) -> list[Event]:
+    events = [Event(EventKind.CREATED, body={"name": "x", "targets": [{"name": "y"}]})]
+    trial = 0
+    while len(events) < count:
+        events.append(Event(EventKind.ASKED, trial, body={"params": {"x": trial / 7}}))
+        events.append(Event(EventKind.DISPATCHED, trial, 1))
+        events.append(Event(EventKind.MEASURED, trial, 1, {"values": {"y": trial * 1.1}}))
+        trial += 1
+    return events[:count]
+
+
+def filled(folder: RunFolder, count: int = 50) -> list[Event]:
+    with Journal.create(folder, VirtualClock(5.0)) as journal:
+        for event in some_events(count):
+            journal.append(event)
+    with Journal.read_only(folder) as journal:
+        return list(journal.read())
+
+
+def test_what_is_appended_is_read(folder: RunFolder) -> None:
+    events = filled(folder)
+    assert [e.seq for e in events] == list(range(1, 51))
+    assert {e.time for e in events} == {5.0}
+    assert [(e.kind, e.trial, e.attempt, e.body) for e in events] == [
+        (e.kind, e.trial, e.attempt, e.body) for e in some_events(50)
+    ]
+    with Journal.read_only(folder) as journal:
+        assert [e.seq for e in journal.read(since=47)] == [48, 49, 50]
+        assert journal.verify().events == 50
+
+
+def test_append_returns_what_stands_on_the_disk(folder: RunFolder) -> None:
+    with Journal.create(folder, VirtualClock(3.0)) as journal:
+        assert journal.append() == []
+        stamped = journal.append(*some_events(3))
+        assert [(e.seq, e.time) for e in stamped] == [(1, 3.0), (2, 3.0), (3, 3.0)]
+        assert list(journal.read()) == stamped
+
+
+def test_it_goes_on_after_being_closed(folder: RunFolder) -> None:
+    filled(folder, 4)
+    seen: list[Event] = []
+    with Journal.open(folder, seen.append) as journal:
+        assert len(seen) == 4
+        journal.append(Event(EventKind.STOPPED, body={"reason": "done"}))
+        assert journal.notes == []
+    with Journal.read_only(folder) as journal:
+        assert journal.verify().events == 5
+
+
+def test_a_reader_sees_what_a_writer_commits_and_changes_nothing(folder: RunFolder) -> None:
+    with Journal.create(folder) as writer, Journal.read_only(folder) as reader:
+        assert list(reader.read()) == []
+        writer.append(*some_events(3))
+        assert len(list(reader.read())) == 3
+        with pytest.raises(ValueError, match="opened to be read"):
+            reader.append(Event(EventKind.OPENED))
+
+
+@given(
+    bodies=st.lists(
+        st.dictionaries(
+            st.text(),
+            st.text()
+            | st.floats(allow_nan=False, allow_infinity=False)
+            | st.integers()
+            | st.none()
+            | st.booleans(),
+            max_size=4,
+        ),
+        max_size=5,
+    )
+)
+def test_any_json_body_survives(
+    tmp_path_factory: pytest.TempPathFactory, bodies: list[dict[str, object]]
+) -> None:
+    folder = RunFolder(tmp_path_factory.mktemp("any") / "run")
+    folder.root.mkdir()
+    with Journal.create(folder) as journal:
+        journal.append(*(Event(EventKind.OPENED, body=body) for body in bodies))
+    with Journal.read_only(folder) as journal:
+        assert [e.body for e in journal.read()] == bodies
+
+
+def test_nan_cannot_enter(folder: RunFolder) -> None:
+    with Journal.create(folder) as journal:
+        with pytest.raises(ValueError):
+            journal.append(Event(EventKind.MEASURED, 0, 1, {"values": {"y": float("nan")}}))
+        assert journal.last_seq == 0
+        journal.append(*some_events(1))
+
+
+# -- damage (promise R7) ---------------------------------------------------------------------------
+
+
+def outcome_of(folder: RunFolder, events: list[Event]) -> str:
+    """`same`, `refused`, or `cut` (a clean prefix, and it is said)."""
+    try:
+        with Journal.read_only(folder) as journal:
+            verdict = journal.verify()
+            read = list(journal.read())
+    except JournalDamaged:
+        return "refused"
+    except InputError as error:
+        assert "newer matscout" in str(error)
+        return "refused"
+    assert read == events[: len(read)]
+    if len(read) == len(events):
+        return "same"
+    assert any("torn tail" in note for note in verdict.notes)
+    return "cut"
+
+
+def damaged(folder: RunFolder, name: str, change: bytes | None, at: int) -> RunFolder:
+    """A copy of the run in which a byte of the file is changed, or the file ends at `at`."""
+    copy = RunFolder(folder.root.with_name("copy"))
+    shutil.rmtree(copy.root, ignore_errors=True)
+    shutil.copytree(folder.root, copy.root)
+    with open(copy.root / name, "r+b") as file:
+        if change is None:
+            file.truncate(at)
+        else:
+            file.seek(at)
+            file.write(change)
+    return copy
+
+
+def every(step: int) -> list[object]:
+    slow = pytest.mark.slow
+    return [pytest.param(step, id=f"every {step}th byte"), pytest.param(1, id="all", marks=slow)]
+
+
+@pytest.mark.parametrize("step", every(61))
+def test_a_flipped_byte_is_refused_or_harmless(folder: RunFolder, step: int) -> None:
+    events = filled(folder)
+    data = folder.journal.read_bytes()
+    for at in range(0, len(data), step):
+        copy = damaged(folder, "journal.db", bytes([data[at] ^ (1 << at % 8)]), at)
+        assert outcome_of(copy, events) in ("same", "refused"), at
+
+
+@pytest.mark.parametrize("step", every(97))
+def test_a_journal_cut_short_is_refused(folder: RunFolder, step: int) -> None:
+    events = filled(folder)
+    for at in range(0, folder.journal.stat().st_size, step):
+        assert outcome_of(damaged(folder, "journal.db", None, at), events) == "refused", at
+
+
+def killed_writer(folder: RunFolder) -> list[Event]:
+    """A journal as kill -9 leaves it: everything in the write-ahead log. Returns its events."""
+    process = multiprocessing.get_context("fork").Process(target=_write_and_die, args=(folder,))
+    process.start()
+    process.join()
+    assert process.exitcode == -9
+    with Journal.read_only(folder) as journal:
+        return list(journal.read())
+
+
+def _write_and_die(folder: RunFolder) -> None:
+    journal = Journal.create(folder, VirtualClock(5.0))
+    for event in some_events(20):
+        journal.append(event)
+    os.kill(os.getpid(), 9)
+
+
+@pytest.mark.parametrize("step", every(997))
+def test_the_log_cut_anywhere_is_cut_or_refused_but_never_silent(
+    folder: RunFolder, step: int
+) -> None:
+    events = killed_writer(folder)
+    assert len(events) == 20
+    size = folder.journal.with_name("journal.db-wal").stat().st_size
+    for at in range(0, size, step):
+        copy = damaged(folder, "journal.db-wal", None, at)
+        assert outcome_of(copy, events) == "refused", at  # all of it was acknowledged
+
+
+@pytest.mark.parametrize("step", every(997))
+def test_a_flipped_byte_in_the_log_is_never_silent(folder: RunFolder, step: int) -> None:
+    events = killed_writer(folder)
+    data = folder.journal.with_name("journal.db-wal").read_bytes()
+    for at in range(0, len(data), step):
+        copy = damaged(folder, "journal.db-wal", bytes([data[at] ^ 0x10]), at)
+        assert outcome_of(copy, events) in ("same", "refused"), at
+
+
+def test_a_torn_tail_is_cut_and_reported(folder: RunFolder) -> None:
+    """What was never acknowledged may be lost; it is said, and the next append is sound."""
+    killed_writer(folder)
+    wal = folder.journal.with_name("journal.db-wal")
+    whole = wal.read_bytes()
+    frame = 24 + 4096
+    # A crash in the middle of the next transaction: one and a half frames with the log's own salts.
+    torn = whole[-2 * frame :][: frame * 3 // 2]
+    wal.write_bytes(whole + torn[:4] + b"\0\0\0\0" + torn[8:])
+    assert inspect_wal(wal).torn_bytes == len(torn)
+    with Journal.open(folder) as journal:
+        assert journal.last_seq == 20
+        assert any("torn tail" in note for note in journal.notes)
+        journal.append(Event(EventKind.OPENED))
+    with Journal.read_only(folder) as journal:
+        assert journal.verify().events == 21
+        assert journal.verify().notes == ()
+
+
+def test_a_changed_value_is_named_by_its_event(folder: RunFolder) -> None:
+    filled(folder)
+    with sqlite3.connect(folder.journal) as raw:
+        raw.execute("UPDATE events SET body = replace(body, '1.1', '9.9') WHERE seq = 7")
+    with pytest.raises(JournalDamaged, match="event 7 does not match its hash"):
+        Journal.open(folder)
+
+
+def test_a_removed_event_is_named(folder: RunFolder) -> None:
+    filled(folder)
+    with sqlite3.connect(folder.journal) as raw:
+        raw.execute("DELETE FROM events WHERE seq = 12")
+    with pytest.raises(JournalDamaged, match="event 12 is missing"):
+        Journal.open(folder)
+
+
+def test_a_lost_end_is_noticed_by_the_head(folder: RunFolder) -> None:
+    filled(folder)
+    with sqlite3.connect(folder.journal) as raw:
+        raw.execute("DELETE FROM events WHERE seq > 45")
+    with pytest.raises(JournalDamaged, match="event 46 is missing: 50 events were acknowledged"):
+        Journal.open(folder)
+
+
+def test_a_newer_journal_is_refused_untouched(folder: RunFolder) -> None:
+    filled(folder)
+    with sqlite3.connect(folder.journal) as raw:
+        raw.execute("UPDATE events SET schema = 99 WHERE seq = 50")
+    raw.close()
+    before = folder.journal.read_bytes()
+    with pytest.raises(InputError, match="newer matscout"):
+        Journal.open(folder)
+    assert folder.journal.read_bytes() == before
+
+
+def test_a_foreign_file_is_refused(folder: RunFolder) -> None:
+    folder.journal.write_text("this is no database")
+    with pytest.raises(JournalDamaged, match="cannot be read"):
+        Journal.open(folder)
+    with pytest.raises(InputError, match="is no run"):
+        Journal.open(RunFolder(folder.root / "elsewhere"))
+
+
+# -- acknowledgement (promises R1, R8) -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["journal.before_write", "journal.before_commit"])
+def test_a_disk_that_refuses_changes_nothing(folder: RunFolder, place: str) -> None:
+    with Journal.create(folder) as journal:
+        journal.append(*some_events(3))
+        failpoint.arm(f"{place}:1:raise")
+        with pytest.raises(JournalUnavailable):
+            journal.append(Event(EventKind.OPENED))
+        assert journal.last_seq == 3
+        journal.append(Event(EventKind.OPENED, body={"again": True}))
+        assert journal.verify().events == 4
+
+
+def _append_until_killed(folder: RunFolder, spec: str, told: str) -> None:
+    failpoint.arm(spec)
+    journal = Journal.create(folder)
+    with open(told, "w") as acknowledged:
+        for event in some_events(30):
+            seq = journal.append(event)[-1].seq
+            print(seq, file=acknowledged, flush=True)
+
+
+@pytest.mark.parametrize("count", [1, 2, 17])
+@pytest.mark.parametrize(
+    "place",
+    ["journal.before_write", "journal.before_commit", "journal.after_commit", "journal.after_head"],
+)
+def test_kill_9_loses_nothing_acknowledged(
+    folder: RunFolder, tmp_path: Path, place: str, count: int
+) -> None:
+    told = tmp_path / "acknowledged"
+    process = multiprocessing.get_context("fork").Process(
+        target=_append_until_killed, args=(folder, f"{place}:{count}:kill", str(told))
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == -9
+    acknowledged = len(told.read_text().split()) if told.exists() else 0
+    with Journal.open(folder) as journal:
+        assert acknowledged <= journal.last_seq <= acknowledged + 1
+        journal.append(Event(EventKind.OPENED))
+
+
+# -- ownership (promise R14) -----------------------------------------------------------------------
+
+
+def test_a_second_driver_is_refused_with_the_owner(folder: RunFolder) -> None:
+    with Journal.create(folder) as first:
+        first.append(*some_events(2))
+        assert current_owner(folder.lock).endswith(f"process {os.getpid()}")
+        with pytest.raises(InputError, match=f"open elsewhere: host .*, process {os.getpid()}"):
+            Journal.open(folder)
+        first.append(Event(EventKind.OPENED))
+    assert current_owner(folder.lock) == ""
+    Journal.open(folder).close()
+
+
+def test_a_dead_owner_is_taken_over_at_once(folder: RunFolder) -> None:
+    killed_writer(folder)
+    Journal.open(folder).close()
+
+
+def test_network_file_systems_are_refused(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/sda1 / ext4 rw 0 0\nserver:/home /home nfs4 rw 0 0\nx /home/a\\040b ext4 rw 0 0\n"
+    )
+    with pytest.raises(InputError, match=r"/home is a network file system \(nfs4\)"):
+        refuse_network_file_system(Path("/home/me/run/journal.db"), mounts)
+    refuse_network_file_system(Path("/home/a b/journal.db"), mounts)
+    refuse_network_file_system(Path("/data/journal.db"), mounts)
+    refuse_network_file_system(Path("/data/journal.db"), tmp_path / "none")
+
+
+def test_state_is_private(folder: RunFolder) -> None:
+    filled(folder, 3)
+    for path in (folder.journal, folder.lock, folder.head):
+        assert path.stat().st_mode & 0o077 == 0
+    head = folder.head.read_text()
+    assert json.loads(folder.lock.read_text())["pid"] == os.getpid()
+    assert head.startswith("00000000000000000003 ")
