@@ -60,12 +60,16 @@ class CheckpointStore:
         failpoint("checkpoint.between_files")
         write_durably(draft / "state.json", record.encode())
         failpoint("checkpoint.before_rename")
-        shutil.rmtree(final, ignore_errors=True)
+        # An older one of the same step stays readable, under a name that sorts before its own,
+        # until the new one stands.
+        aside = self.folder / f"step-{checkpoint.step:08d}-old"
+        if final.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+            os.replace(final, aside)
         os.replace(draft, final)
         sync_folder(self.folder)
         failpoint("checkpoint.after_rename")
-        for old in self._folders()[: -self.keep]:
-            shutil.rmtree(old, ignore_errors=True)
+        self._forget_all_but(final)
 
     def load(self, warn: list[str] | None = None) -> Checkpoint | None:
         """The newest sound checkpoint, or None. What was found broken is told in `warn`."""
@@ -77,8 +81,16 @@ class CheckpointStore:
                     warn.append(f"{folder}: broken checkpoint ({error}); trying the one before")
         return None
 
+    def _forget_all_but(self, newest: Path) -> None:
+        """Keep `newest`, whatever its step, and the `keep` - 1 before it."""
+        others = [f for f in self._folders() if f != newest]
+        for folder in others[: len(others) - (self.keep - 1)]:
+            shutil.rmtree(folder, ignore_errors=True)
+
     def _folders(self) -> list[Path]:
-        return sorted(self.folder.glob("step-*")) if self.folder.is_dir() else []
+        """Oldest first. A folder set aside comes before the one that took its place."""
+        found = self.folder.glob("step-*") if self.folder.is_dir() else ()
+        return sorted(found, key=lambda f: (f.name.removesuffix("-old"), f.name[-4:] != "-old"))
 
 
 def write_durably(path: Path, data: bytes) -> None:

@@ -1,0 +1,123 @@
+"""Pools and spaces from files: what `[space]` of a config may refer to."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matscout.data.text_table import as_number, read_text_table
+from matscout.errors import InputError, did_you_mean
+from matscout.pool import Pool
+from matscout.space import Space
+from matscout.trial import Value
+
+
+def read_space(raw: Mapping[str, Any], base: Path) -> Space:
+    """The space that a config's `[space]` table describes; files are sought from `base`.
+
+    One of: `parameters` (and `constraints`) written out, `file` (a TOML file of those), `ready` (a
+    space that matscout brings, by name), or `pool` (`file`, `id`, `features` of a CSV; or
+    `candidates` written out).
+    """
+    ways = [key for key in ("parameters", "file", "ready", "pool") if key in raw]
+    if len(ways) > 1:
+        raise InputError("space", f"{' and '.join(ways)} exclude each other", "keep one")
+    if not ways:
+        known = ["parameters", "constraints", "file", "ready", "pool"]
+        odd = next((key for key in raw if key not in known), None)
+        if odd is not None:
+            raise InputError("space", f"unknown key {odd!r}", did_you_mean(odd, known))
+        raise InputError("space", "is empty", "add parameters, file, ready or pool")
+    if ways[0] == "parameters":
+        return Space.from_dict(raw)
+    odd = next((key for key in raw if key != ways[0]), None)
+    if odd is not None:
+        raise InputError("space", f"unknown key {odd!r} beside {ways[0]}", "leave it out")
+    if ways[0] == "pool":
+        return Space(pool=_pool(raw["pool"], base))
+    name = raw[ways[0]]
+    if not isinstance(name, str):
+        raise InputError(f"space.{ways[0]}", f"must be text, got {name!r}")
+    return _from_file(ready_space(name) if ways[0] == "ready" else base / name)
+
+
+def ready_spaces() -> dict[str, Path]:
+    """The spaces that matscout brings, by name."""
+    package = Path(__file__).parents[1] / "search_spaces"  # in an installed wheel
+    folder = package if package.is_dir() else Path(__file__).parents[3] / "search_spaces"
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def ready_space(name: str) -> Path:
+    known = ready_spaces()
+    if name not in known:
+        raise InputError("space.ready", f"no space called {name!r}", did_you_mean(name, known))
+    return known[name]
+
+
+def _from_file(path: Path) -> Space:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        what = getattr(error, "strerror", None) or "not UTF-8"
+        raise InputError(str(path), f"cannot be read ({what})", "check the path") from None
+    try:
+        return Space.from_dict(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(str(path), f"is not TOML: {error}") from None
+    except InputError as error:
+        raise error.within(str(path)) from None
+
+
+def _pool(raw: Any, base: Path) -> Pool:
+    if not isinstance(raw, Mapping):
+        raise InputError(
+            "space.pool", f"must be a table, got {raw!r}", 'write { file = "pool.csv" }'
+        )
+    if "file" not in raw:
+        pool = Space.from_dict({"pool": raw}).pool
+        assert pool is not None
+        return pool
+    known = ("file", "id", "features")
+    odd = next((key for key in raw if key not in known), None)
+    if odd is not None:
+        raise InputError("space.pool", f"unknown key {odd!r}", did_you_mean(odd, known))
+    return read_pool(
+        base / str(raw["file"]), id=str(raw.get("id", "id")), features=raw.get("features")
+    )
+
+
+def read_pool(path: Path, *, id: str = "id", features: list[str] | None = None) -> Pool:
+    """Candidates from a CSV with a header; `id` names the column that identifies them.
+
+    A column is whole numbers, numbers or text, whichever all its cells are.
+    """
+    table = read_text_table(path)
+    for name in features or ():
+        for row, cell in enumerate(table.column(name)):
+            if as_number(cell) is None:
+                raise InputError(
+                    table.at(row),
+                    f"feature {name!r} must be a number, got {cell!r:.40}",
+                    "fill it in, or leave the column out of features",
+                )
+    columns = {
+        name: table.column(name) if name == id else _typed(table.column(name))
+        for name in table.header
+    }
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    try:
+        return Pool.from_rows(rows, id=id, features=features)
+    except InputError as error:
+        raise error.within(str(path)) from None
+
+
+def _typed(cells: list[str]) -> list[Value]:
+    numbers = [as_number(cell) for cell in cells]
+    if any(number is None for number in numbers):
+        return list(cells)
+    if all(cell.lstrip("+-").isdigit() for cell in cells):
+        return [int(cell) for cell in cells]
+    return [float(number) for number in numbers if number is not None]

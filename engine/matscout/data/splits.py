@@ -1,0 +1,130 @@
+"""Which rows train and which judge. Pure functions of a seed; nothing is fitted here.
+
+A fold is (training rows, validation rows): two ascending arrays of row numbers that do not meet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from sklearn.model_selection import (
+    GroupKFold,
+    KFold,
+    RepeatedKFold,
+    ShuffleSplit,
+    StratifiedKFold,
+)
+
+from matscout.errors import InputError, did_you_mean
+
+Fold = tuple[np.ndarray, np.ndarray]
+
+WHERE = "split"
+KINDS = ("holdout", "kfold", "repeated", "stratified", "grouped")
+
+
+def split(
+    kind: str,
+    y: np.ndarray,
+    *,
+    folds: int = 5,
+    repeats: int = 1,
+    fraction: float = 0.2,
+    groups: Sequence[object] | np.ndarray | None = None,
+    classes: bool = False,
+    seed: int = 0,
+) -> list[Fold]:
+    """The folds of that `kind` over the targets `y`, (n,). Raises InputError where there are none.
+
+    `stratified` keeps the share of every class, or of ten quantiles of a number, in each fold;
+    `grouped` keeps rows of one group together; `holdout` is one fold with `fraction` held out.
+    """
+    if kind == "holdout":
+        return holdout(len(y), fraction, seed)
+    if kind == "kfold":
+        return kfold(len(y), folds, seed)
+    if kind == "repeated":
+        return repeated(len(y), folds, repeats, seed)
+    if kind == "stratified":
+        return stratified(y if classes else binned(y, folds), folds, seed)
+    if kind == "grouped":
+        if groups is None:
+            raise InputError(WHERE, "'grouped' needs a group for every row", "name a group column")
+        return grouped(groups, folds, seed)
+    raise InputError(WHERE, f"no split is called '{kind}'", did_you_mean(kind, KINDS))
+
+
+def holdout(n: int, fraction: float, seed: int) -> list[Fold]:
+    """One fold: `fraction` of the rows, at least one, judge the rest."""
+    if not 0.0 < fraction < 1.0:
+        raise InputError(WHERE, f"fraction must lie in (0, 1), got {fraction!r}")
+    if n < 2:
+        raise InputError(WHERE, f"{n} rows cannot be split", "bring more rows")
+    judges = min(max(round(n * fraction), 1), n - 1)
+    return _sorted(ShuffleSplit(1, test_size=judges, random_state=seed).split(np.zeros(n)))
+
+
+def kfold(n: int, folds: int, seed: int) -> list[Fold]:
+    """Every row judges once."""
+    _enough(n, folds, "rows")
+    return _sorted(KFold(folds, shuffle=True, random_state=seed).split(np.zeros(n)))
+
+
+def repeated(n: int, folds: int, repeats: int, seed: int) -> list[Fold]:
+    """`repeats` different k-fold splits, one after the other."""
+    _enough(n, folds, "rows")
+    if repeats < 1:
+        raise InputError(WHERE, f"repeats must be at least 1, got {repeats}")
+    maker = RepeatedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
+    return _sorted(maker.split(np.zeros(n)))
+
+
+def stratified(labels: np.ndarray, folds: int, seed: int) -> list[Fold]:
+    """k-fold with the share of each label kept."""
+    _enough(len(labels), folds, "rows")
+    counts = np.unique(labels, return_counts=True)[1]
+    if counts.min() < folds:
+        raise InputError(
+            WHERE, f"the rarest class has {counts.min()} rows for {folds} folds", "use fewer folds"
+        )
+    maker = StratifiedKFold(folds, shuffle=True, random_state=seed)
+    return _sorted(maker.split(np.zeros(len(labels)), labels))
+
+
+def binned(y: np.ndarray, folds: int, bins: int = 10) -> np.ndarray:
+    """`y` as the number of its quantile, (n,): as many as `bins`, each with a row for every fold.
+
+    Equal values share a bin; a bin that would be too small joins the one below.
+    """
+    bins = max(1, min(bins, len(y) // max(folds, 1)))
+    edges = np.unique(np.quantile(y, np.linspace(0, 1, bins + 1)[1:-1]))
+    place = np.searchsorted(edges, y, side="right")
+    counts = np.bincount(place, minlength=len(edges) + 1)
+    merged = np.zeros(len(counts), dtype=int)
+    number, filled = 0, 0
+    for k, count in enumerate(counts):
+        if filled >= folds and counts[k:].sum() >= folds:
+            number, filled = number + 1, 0
+        merged[k] = number
+        filled += count
+    return np.asarray(merged[place])
+
+
+def grouped(groups: Sequence[object] | np.ndarray, folds: int, seed: int) -> list[Fold]:
+    """k-fold over groups: no group is on both sides of a fold."""
+    _, codes = np.unique(np.array([str(g) for g in groups]), return_inverse=True)
+    _enough(int(codes.max(initial=-1)) + 1, folds, "groups")
+    maker = GroupKFold(folds, shuffle=True, random_state=seed)
+    return _sorted(maker.split(np.zeros(len(codes)), groups=codes))
+
+
+def _enough(n: int, folds: int, what: str) -> None:
+    if folds < 2:
+        raise InputError(WHERE, f"folds must be at least 2, got {folds}")
+    if n < folds:
+        raise InputError(WHERE, f"{n} {what} do not make {folds} folds", "use fewer folds")
+
+
+def _sorted(pairs: object) -> list[Fold]:
+    return [(np.sort(train), np.sort(judge)) for train, judge in pairs]  # type: ignore[attr-defined]

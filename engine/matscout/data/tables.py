@@ -1,0 +1,145 @@
+"""A CSV file as a small frozen table: numbers, words, one target. A bad cell is named by line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from matscout.data.text_table import TextTable, as_number, read_text_table
+from matscout.errors import InputError
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
+"""Cells that count as not measured, upper or lower case."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """`n` rows. Nothing is imputed, scaled or encoded here: that belongs inside a training fold.
+
+    `numeric` maps a column to (n,) floats, NaN where missing; `categorical` to (n,) text, "" where
+    missing. `target` is (n,) floats; for classes, each label's place in `classes` (sorted).
+    `groups` is the text of the group column, (n,), or None.
+    """
+
+    name: str
+    target_name: str
+    target: np.ndarray
+    numeric: Mapping[str, np.ndarray] = field(default_factory=dict)
+    categorical: Mapping[str, np.ndarray] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    groups: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The inputs, numbers first."""
+        return (*self.numeric, *self.categorical)
+
+
+def read_table(
+    path: str | Path,
+    target: str,
+    *,
+    inputs: Sequence[str] | None = None,
+    categorical: Iterable[str] = (),
+    group: str | None = None,
+    classes: bool = False,
+) -> Table:
+    """Read comma-separated UTF-8 with a header.
+
+    `inputs` are the columns to learn from (all but target and group, if None). A column of numbers
+    is numeric unless it is listed in `categorical`. With `classes` the target is a label.
+
+    Raises InputError for a file that is missing, too large, empty or ragged, for an unknown column,
+    and for a target that is missing or no finite number, with its line.
+    """
+    raw = read_text_table(Path(path))
+    goal = raw.column(target)
+    groups = None if group is None else np.array(raw.column(group), dtype=object)
+    if inputs is None:
+        chosen = [c for c in raw.header if c not in (target, group)]
+    else:
+        chosen = list(dict.fromkeys(inputs))
+        if target in chosen:
+            raise InputError(
+                raw.name, f"'{target}' is both input and target", "drop it from inputs"
+            )
+    if not chosen:
+        raise InputError(raw.name, "no input column beside the target", "add one")
+    words = list(categorical)
+    for column in words:
+        raw.column(column)
+    labels: tuple[str, ...] = ()
+    if classes:
+        values, labels = _classes(raw, target, goal)
+    else:
+        values = _target(raw, target, goal)
+    numeric, text = _inputs(raw, chosen, words)
+    return Table(raw.name, target, values, numeric, text, labels, groups)
+
+
+def _target(raw: TextTable, name: str, cells: list[str]) -> np.ndarray:
+    values = np.empty(len(cells))
+    for row, cell in enumerate(cells):
+        number = as_number(cell)
+        if number is None:
+            shown = "nothing" if cell.lower() in MISSING else f"'{cell:.40}'"
+            raise InputError(
+                raw.at(row), f"target '{name}' must be a finite number, got {shown}", "drop the row"
+            )
+        values[row] = number
+    return values
+
+
+def _classes(raw: TextTable, name: str, cells: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    for row, cell in enumerate(cells):
+        if cell.lower() in MISSING:
+            raise InputError(raw.at(row), f"no label in target '{name}'", "drop the row")
+    labels = tuple(sorted(set(cells), key=_label_order))
+    if len(labels) < 2:
+        raise InputError(raw.name, f"target '{name}' has one class only ('{labels[0]:.40}')")
+    if len(labels) > max(2, len(cells) // 2):
+        raise InputError(
+            raw.name, f"target '{name}' has {len(labels)} classes in {len(cells)} rows",
+            "use task = 'regression' for numbers",
+        )  # fmt: skip
+    place = {label: k for k, label in enumerate(labels)}
+    return np.array([place[cell] for cell in cells], dtype=float), labels
+
+
+def _label_order(label: str) -> tuple[bool, float, str]:
+    """Numbers by value ahead of words, so that of the labels 0 and 1 the positive class is 1."""
+    number = as_number(label)
+    return (number is None, number if number is not None else 0.0, label)
+
+
+def _inputs(
+    raw: TextTable, chosen: Sequence[str], words: Sequence[str]
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    numeric: dict[str, np.ndarray] = {}
+    text: dict[str, np.ndarray] = {}
+    for column in chosen:
+        cells = raw.column(column)
+        known = [(row, cell) for row, cell in enumerate(cells) if cell.lower() not in MISSING]
+        if not known:
+            raise InputError(raw.name, f"column '{column}' is empty", "leave it out of inputs")
+        numbers = {row: number for row, cell in known if (number := as_number(cell)) is not None}
+        if column in words or not numbers:
+            present = {row for row, _ in known}
+            clean = [cell if row in present else "" for row, cell in enumerate(cells)]
+            text[column] = np.array(clean, dtype=object)
+        elif len(numbers) < len(known):
+            row, cell = next((row, cell) for row, cell in known if row not in numbers)
+            raise InputError(
+                raw.at(row), f"'{cell:.40}' among the numbers of column '{column}'",
+                "mend it, or list the column under categorical",
+            )  # fmt: skip
+        else:
+            numeric[column] = np.array([numbers.get(row, math.nan) for row in range(len(cells))])
+    return numeric, text

@@ -1,0 +1,101 @@
+"""A CSV file as text, with the line of every cell, so that whoever reads on can name what is wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from matscout.errors import InputError, did_you_mean
+
+MAX_BYTES = 64 * 2**20
+MAX_COLUMNS = 4096
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """The text of a file: column names, cells by row, and the line each row ends on."""
+
+    name: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...]
+
+    def column(self, name: str) -> list[str]:
+        """The cells of a column; InputError names the nearest one if there is none."""
+        if name not in self.header:
+            raise InputError(self.name, f"no column {name!r}", did_you_mean(name, self.header))
+        place = self.header.index(name)
+        return [row[place] for row in self.rows]
+
+    def at(self, row: int) -> str:
+        """Where a row stands, for an error."""
+        return f"{self.name}: line {self.lines[row]}"
+
+
+def read_text_table(path: Path) -> TextTable:
+    """Read comma-separated UTF-8 with a header, cells stripped of outer blanks.
+
+    Raises InputError for a file that is missing, too large, empty, ragged, or not separated by
+    commas, and for a column without a name or with the name of another.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise InputError(
+                str(path), f"{size:,} bytes; a table may have {MAX_BYTES:,}", "take fewer rows"
+            )
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(str(path), "no such file", "check the path") from None
+    except UnicodeDecodeError as error:
+        raise InputError(str(path), f"not UTF-8 at byte {error.start}", "save as UTF-8") from None
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read ({error.strerror})") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows, lines = [], []
+    try:
+        for cells in reader:
+            if cells:
+                rows.append(tuple(cell.strip() for cell in cells))
+                lines.append(reader.line_num)
+    except csv.Error as error:
+        raise InputError(f"{path}: line {reader.line_num}", f"not CSV ({error})") from None
+    if len(rows) < 2:
+        raise InputError(str(path), "an empty table", "it needs a header and at least one row")
+    table = TextTable(str(path), rows[0], tuple(rows[1:]), tuple(lines[1:]))
+    _check_shape(table)
+    return table
+
+
+def as_number(cell: str) -> float | None:
+    """The finite number that `cell` spells, or None. `1_000` and `inf` are words, not numbers."""
+    if "_" in cell:
+        return None
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _check_shape(table: TextTable) -> None:
+    width = len(table.header)
+    if width == 1 and any(mark in table.header[0] for mark in ";\t"):
+        raise InputError(
+            table.name, "one column only: not separated by commas", "save it with commas"
+        )
+    if width > MAX_COLUMNS:
+        raise InputError(table.name, f"{width} columns; a table may have {MAX_COLUMNS}")
+    if "" in table.header:
+        raise InputError(table.name, f"column {table.header.index('') + 1} has no name", "name it")
+    twice = next((c for c in table.header if table.header.count(c) > 1), None)
+    if twice is not None:
+        raise InputError(table.name, f"two columns are called {twice!r}", "rename one")
+    for place, row in enumerate(table.rows):
+        if len(row) != width:
+            raise InputError(
+                table.at(place), f"{len(row)} cells under {width} columns", "mend the row"
+            )

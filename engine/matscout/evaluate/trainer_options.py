@@ -1,0 +1,161 @@
+"""What the trainers have in common: their options, the measurement at the end, the predictions."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from matscout.errors import InputError, did_you_mean
+from matscout.evaluate.keeper import Cadence
+from matscout.trial import Measurement, Params
+
+TASKS = ("regression", "classification")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerOptions:
+    """Options of a trainer. All are plain values (paths may be text); data are read when first
+    needed, once per process.
+
+    `metric` is measured under the name `target` (the metric's own, if None). The split is drawn
+    from `split_seed`, the same for every trial, so that trials can be compared; the trial's own
+    seed draws weights, batches and trees. `hyperparameters` are defaults that params override.
+    """
+
+    task: str = "regression"
+    metric: str = ""
+    target: str | None = None
+    split: str = "kfold"
+    folds: int = 5
+    repeats: int = 1
+    fraction: float = 0.2
+    split_seed: int = 0
+    epochs: int = 30
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    checkpoint_epochs: int = 5
+    checkpoint_s: float = 30.0
+    checkpoint_batches: int = 0
+
+    def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise InputError(
+                "trainer.task", f"no task is '{self.task}'", did_you_mean(self.task, TASKS)
+            )
+        if not self.metric:
+            default = "mae" if self.task == "regression" else "balanced_accuracy"
+            object.__setattr__(self, "metric", default)
+        for name, least in (("epochs", 1), ("repeats", 1), ("folds", 2)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise InputError(
+                    f"trainer.{name}", f"must be a whole number >= {least}, got {value!r}"
+                )
+        for name in ("checkpoint_epochs", "checkpoint_s", "checkpoint_batches", "split_seed"):
+            value = getattr(self, name)
+            if (
+                isinstance(value, bool)
+                or not isinstance(value, int | float)
+                or not 0 <= value < 2**32
+            ):
+                raise InputError(f"trainer.{name}", f"must be a number >= 0, got {value!r}")
+        if not isinstance(self.hyperparameters, Mapping):
+            raise InputError("trainer.hyperparameters", "must be a table of names and values")
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Options only: what was loaded stays in the process that loaded it."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+
+    @property
+    def target_name(self) -> str:
+        return self.target or self.metric
+
+    @property
+    def cadence(self) -> Cadence:
+        return Cadence(self.checkpoint_epochs, self.checkpoint_s, self.checkpoint_batches)
+
+    def fingerprint(self, data: str, params: Params, seed: int) -> str:
+        """Of all that a trial's numbers depend on; `data` is the digest of rows and folds."""
+        about = {
+            "trainer": type(self).__name__,
+            "data": data,
+            "params": dict(params),
+            "seed": seed,
+            **{n: getattr(self, n) for n in ("task", "metric", "epochs")},
+        }
+        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+    def measurement(
+        self, scores: Sequence[float], dummies: Sequence[float], sign: float, source: str
+    ) -> Measurement:
+        """The mean over folds, its SEM, and `gap_to_dummy`: by how much it beats a model that has
+        seen only the targets (positive: better, whichever way the metric goes).
+
+        The SEM is the spread of the folds' scores over sqrt(folds), and slightly too small, since
+        folds share training rows (Bengio & Grandvalet 2004); repeats share all of them and are not
+        counted. With one fold it is not known.
+        """
+        values = {self.target_name: float(np.mean(scores))}
+        values["gap_to_dummy"] = sign * float(np.mean(np.subtract(scores, dummies)))
+        sem = {}
+        if len(scores) > 1 and math.isfinite(values[self.target_name]):
+            independent = (
+                max(len(scores) // self.repeats, 1) if self.split == "repeated" else len(scores)
+            )
+            sem[self.target_name] = float(np.std(scores, ddof=1) / math.sqrt(independent))
+        return Measurement(values=values, sem=sem, source=source)
+
+
+def digest(*parts: np.ndarray | str) -> str:
+    """SHA-256 of arrays and texts, shapes included."""
+    found = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            data, about = part.encode(), "text"
+        else:
+            data, about = np.ascontiguousarray(part).tobytes(), f"{part.dtype} {part.shape}"
+        found.update(f"{about} {len(data)};".encode() + data)
+    return found.hexdigest()
+
+
+def check_folds(
+    folds: Iterable[tuple[np.ndarray, np.ndarray]], y: np.ndarray, task: str, sees: str
+) -> None:
+    """InputError where a fold cannot be trained or judged on."""
+    for k, (train, judge) in enumerate(folds):
+        if len(train) < 2:
+            raise InputError("split", f"fold {k} trains on {len(train)} rows", "bring more rows")
+        if task != "classification":
+            continue
+        if len(np.unique(y[train])) < 2 or (sees == "score" and len(np.unique(y[judge])) < 2):
+            raise InputError("split", f"fold {k} has one class only", "use split = 'stratified'")
+
+
+def write_predictions(
+    workdir: Path | None, names: Sequence[str], rows: Sequence[tuple[int, int, float, float]]
+) -> None:
+    """predictions.csv in the attempt's folder: row, fold, truth and prediction of judged rows."""
+    if workdir is None:
+        return
+    workdir.mkdir(parents=True, exist_ok=True)
+    draft = workdir / f".predictions.{os.getpid()}"
+    with open(draft, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["row", "fold", "truth", "prediction"])
+        for row, fold, truth, prediction in rows:
+            writer.writerow([_quoted(names[row]), fold, repr(truth), repr(prediction)])
+    os.replace(draft, workdir / "predictions.csv")
+
+
+def _quoted(cell: str) -> str:
+    """A spreadsheet runs a cell that begins like a formula."""
+    return f"'{cell}" if cell[:1] in "=+-@" else cell

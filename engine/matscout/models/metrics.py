@@ -1,0 +1,94 @@
+"""Scores by name: what they need to see, and which way is better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from sklearn import metrics as sk
+
+from matscout.errors import InputError, did_you_mean
+
+Task = Literal["regression", "classification"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """`sees` says what `score` compares the truth with: a value, a label, or a score (n,) that is
+    larger for the positive class.
+    """
+
+    name: str
+    task: Task
+    direction: Literal["min", "max"]
+    sees: Literal["value", "label", "score"]
+    function: Callable[[np.ndarray, np.ndarray], float]
+
+    def score(self, truth: np.ndarray, predicted: np.ndarray) -> float:
+        """The metric of (n,) against (n,); NaN where a prediction is not finite."""
+        if not np.isfinite(predicted).all():
+            return float("nan")
+        if self.sees == "score" and len(np.unique(truth)) < 2:
+            return float("nan")  # a ranking of one class alone has no value
+        return float(self.function(truth, predicted))
+
+    @property
+    def sign(self) -> float:
+        """+1 where more is better, else -1."""
+        return 1.0 if self.direction == "max" else -1.0
+
+
+def _tail_mae(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean absolute error over the tenth of rows with the largest targets."""
+    tail = truth >= np.quantile(truth, 0.9)
+    return float(np.abs(truth - predicted)[tail].mean())
+
+
+_ALL = (
+    Metric("mae", "regression", "min", "value", sk.mean_absolute_error),
+    Metric("rmse", "regression", "min", "value", sk.root_mean_squared_error),
+    Metric("median_ae", "regression", "min", "value", sk.median_absolute_error),
+    Metric("tail_mae", "regression", "min", "value", _tail_mae),
+    Metric("r2", "regression", "max", "value", sk.r2_score),
+    Metric("accuracy", "classification", "max", "label", sk.accuracy_score),
+    Metric("balanced_accuracy", "classification", "max", "label", sk.balanced_accuracy_score),
+    Metric("mcc", "classification", "max", "label", sk.matthews_corrcoef),
+    Metric(
+        "f1_macro", "classification", "max", "label",
+        lambda y, p: sk.f1_score(y, p, average="macro", zero_division=0.0),
+    ),
+    Metric("roc_auc", "classification", "max", "score", sk.roc_auc_score),
+    Metric("pr_auc", "classification", "max", "score", sk.average_precision_score),
+)  # fmt: skip
+METRICS = {metric.name: metric for metric in _ALL}
+
+
+def metric(name: str, task: str, classes: int = 2) -> Metric:
+    """The metric of that name, if it fits the task; InputError otherwise."""
+    fitting = [m.name for m in _ALL if m.task == task]
+    if name not in METRICS:
+        raise InputError("metric", f"no metric is called '{name}'", did_you_mean(name, fitting))
+    found = METRICS[name]
+    if found.task != task:
+        raise InputError(
+            "metric", f"'{name}' is for {found.task}", f"for {task}: {', '.join(fitting)}"
+        )
+    if found.sees == "score" and classes != 2:
+        raise InputError("metric", f"'{name}' needs two classes, not {classes}", "take f1_macro")
+    return found
+
+
+def dummy_score(chosen: Metric, train: np.ndarray, truth: np.ndarray) -> float:
+    """What a model that has seen only the targets `train` scores: their median (for absolute
+    errors), mean, or commonest class.
+    """
+    if chosen.sees == "value":
+        absolute = chosen.name in ("mae", "median_ae", "tail_mae")
+        constant = float(np.median(train) if absolute else np.mean(train))
+    elif chosen.sees == "label":
+        constant = float(np.bincount(train.astype(int)).argmax())
+    else:
+        constant = float(np.mean(train))
+    return chosen.score(truth, np.full(len(truth), constant))

@@ -1,0 +1,128 @@
+"""Tables: what is read, and that each mistake is one line with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matscout.data import text_table
+from matscout.data.tables import read_table
+from matscout.data.text_table import as_number
+from matscout.errors import InputError
+
+TEXT = "alloy,temp_K,load,y\nA,300,1.5,10\nB,,2.5,-3e1\n,500,n/a,0\n"
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "t.csv"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_numbers_words_and_missing_cells(tmp_path: Path) -> None:
+    table = read_table(written(tmp_path, TEXT), "y")
+    assert len(table) == 3 and table.columns == ("temp_K", "load", "alloy")
+    assert np.array_equal(table.numeric["temp_K"], [300, np.nan, 500], equal_nan=True)
+    assert np.array_equal(table.numeric["load"], [1.5, 2.5, np.nan], equal_nan=True)
+    assert list(table.categorical["alloy"]) == ["A", "B", ""]
+    assert list(table.target) == [10, -30, 0] and table.classes == ()
+
+
+def test_chosen_inputs_groups_and_numbers_as_words(tmp_path: Path) -> None:
+    path = written(tmp_path, TEXT)
+    table = read_table(path, "y", group="alloy")
+    assert table.columns == ("temp_K", "load") and list(table.groups) == ["A", "B", ""]
+    table = read_table(path, "y", inputs=["temp_K"], categorical=["temp_K"])
+    assert table.columns == ("temp_K",) and list(table.categorical["temp_K"]) == ["300", "", "500"]
+
+
+def test_classes_are_sorted_and_the_positive_one_is_last(tmp_path: Path) -> None:
+    table = read_table(written(tmp_path, "x,c\n1,10\n2,9\n3,9\n4,10\n"), "c", classes=True)
+    assert table.classes == ("9", "10") and list(table.target) == [1, 0, 0, 1]
+
+
+def test_quotes_line_breaks_in_cells_and_a_byte_order_mark(tmp_path: Path) -> None:
+    text = '\ufeffname,y\n"a, b",1\n"c\nd",2\n'
+    assert list(read_table(written(tmp_path, text), "y").categorical["name"]) == ["a, b", "c\nd"]
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        ("", "t.csv", "empty table"),
+        ("x,y\n", "t.csv", "empty table"),
+        ("x,y\n1,2\n3,four\n", "line 3", "'four'"),
+        ("x,y\n1,2\n3,\n", "line 3", "got nothing"),
+        ("x,y\n1,2\n3,nan\n", "line 3", "got nothing"),
+        ("x,y\n1,inf\n", "line 2", "'inf'"),
+        ("x,y\n1,1_000\n", "line 2", "'1_000'"),
+        ("x,y\n1,<1E-10\n", "line 2", "'<1E-10'"),
+        ('x,y\n"a\nb",2\n3,four\n', "line 4", "'four'"),
+        ("x,y\n1,2\n3\n", "line 3", "1 cells under 2 columns"),
+        ("x,y\n1,2,3\n", "line 2", "3 cells under 2 columns"),
+        ('x,y\n"1,2\n', "line", "not CSV"),
+        ("x;y\n1;2\n", "t.csv", "commas"),
+        ("x,x,y\n1,2,3\n", "t.csv", "two columns are called 'x'"),
+        ("x,,y\n1,2,3\n", "t.csv", "no name"),
+        ("x,y\n1,2\n1a,3\n", "line 3", "categorical"),
+        ("x,y\n,2\n,3\n", "t.csv", "column 'x' is empty"),
+        ("y\n1\n", "t.csv", "no input column"),
+        ("x,yy\n1,2\n", "t.csv", "did you mean 'yy'"),
+    ],
+)
+def test_each_mistake_is_one_line_with_its_place(
+    tmp_path: Path, text: str, where: str, what: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read_table(written(tmp_path, text), "y")
+    message = str(caught.value)
+    assert where in message and what in message and "\n" not in message
+
+
+def test_files_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_table(tmp_path / "absent.csv", "y")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_table(tmp_path, "y")
+    (tmp_path / "latin.csv").write_bytes("é,y\n1,2\n".encode("latin-1"))
+    with pytest.raises(InputError, match="UTF-8"):
+        read_table(tmp_path / "latin.csv", "y")
+    monkeypatch.setattr(text_table, "MAX_BYTES", 10)
+    with pytest.raises(InputError, match="a table may have 10"):
+        read_table(written(tmp_path, TEXT), "y")
+
+
+def test_unknown_columns_and_hopeless_classes(tmp_path: Path) -> None:
+    path = written(tmp_path, TEXT)
+    for options in ({"inputs": ["tempK"]}, {"categorical": ["temp_k"]}, {"group": "temp"}):
+        with pytest.raises(InputError, match="did you mean 'temp_K'"):
+            read_table(path, "y", **options)
+    with pytest.raises(InputError, match="both input and target"):
+        read_table(path, "y", inputs=["y"])
+    with pytest.raises(InputError, match="3 classes in 3 rows"):
+        read_table(path, "y", classes=True)
+    with pytest.raises(InputError, match="one class only"):
+        read_table(written(tmp_path, "x,y\n1,a\n2,a\n"), "y", classes=True)
+    with pytest.raises(InputError, match="line 3: no label"):
+        read_table(written(tmp_path, "x,y\n1,a\n2,\n3,b\n"), "y", classes=True)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_finite_float_is_read_back(value: float) -> None:
+    assert as_number(repr(value)) == value
+
+
+@given(data=st.binary(max_size=200))
+def test_any_bytes_are_a_table_or_one_line(
+    data: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    path.write_bytes(b"x,y\n" + data)
+    try:
+        assert np.isfinite(read_table(path, "y").target).all()
+    except InputError as error:
+        assert "\n" not in str(error)

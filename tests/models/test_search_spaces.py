@@ -1,0 +1,46 @@
+"""Every ready space is a space, and each of its parameters is one of the model's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from matscout.models import hyperparameters as hyper
+from matscout.models import tabular
+from matscout.models.tabular import Columns
+from matscout.space import Space
+
+FOLDER = Path(__file__).parents[2] / "search_spaces"
+SPACES = sorted(FOLDER.glob("*.toml"))
+CRYSTAL = (hyper.GraphSettings, hyper.CgcnnSettings, hyper.FitSettings)
+MLP = (hyper.PrepareSettings, hyper.MlpSettings, hyper.FitSettings)
+
+
+@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
+def test_a_ready_space_fits_its_model(path: Path) -> None:
+    text = path.read_text()
+    space = Space.from_toml(text, path.name)
+    assert text.startswith("#"), "says where its ranges come from"
+    assert f"`{path.stem}`" in (FOLDER / "README.md").read_text()
+    for end in (0.0, 0.5, 0.999):
+        every: dict[str, Any] = {p.name: p.from_unit(end) for p in space.parameters}
+        params = space.active(every)
+        if path.stem == "crystal_graph":
+            hyper.check_names(params, hyper.names(*CRYSTAL))
+            assert all(hyper.settings(kind, params) for kind in CRYSTAL)
+        elif path.stem == "tabular_mlp":
+            hyper.check_names(params, hyper.names(*MLP))
+            assert all(hyper.settings(kind, params) for kind in MLP)
+        else:
+            import numpy as np
+
+            model = path.stem.removeprefix("tabular_")
+            x = np.random.default_rng(0).normal(size=(40, 3))
+            pipe = tabular.pipeline(model, "regression", Columns(x, 3), params, 0)
+            assert np.isfinite(tabular.fit(pipe, x, x[:, 0]).predict(x)).all()
+
+
+def test_there_are_spaces() -> None:
+    assert {"crystal_graph", "tabular_extra_trees", "tabular_mlp"} <= {p.stem for p in SPACES}
