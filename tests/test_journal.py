@@ -155,9 +155,13 @@ def damaged(folder: RunFolder, name: str, change: bytes | None, at: int) -> RunF
     return copy
 
 
-def every(step: int) -> list[object]:
+def every(step: int, full: int = 1) -> list[object]:
+    """A sample for every change; all of them, or nearly so (a log is long), for a full run."""
     slow = pytest.mark.slow
-    return [pytest.param(step, id=f"every {step}th byte"), pytest.param(1, id="all", marks=slow)]
+    return [
+        pytest.param(step, id=f"1 in {step}"),
+        pytest.param(full, id=f"1 in {full}", marks=slow),
+    ]
 
 
 @pytest.mark.parametrize("step", every(61))
@@ -193,7 +197,7 @@ def _write_and_die(folder: RunFolder) -> None:
     os.kill(os.getpid(), 9)
 
 
-@pytest.mark.parametrize("step", every(997))
+@pytest.mark.parametrize("step", every(997, 11))
 def test_the_log_cut_anywhere_is_cut_or_refused_but_never_silent(
     folder: RunFolder, step: int
 ) -> None:
@@ -205,7 +209,7 @@ def test_the_log_cut_anywhere_is_cut_or_refused_but_never_silent(
         assert outcome_of(copy, events) == "refused", at  # all of it was acknowledged
 
 
-@pytest.mark.parametrize("step", every(997))
+@pytest.mark.parametrize("step", every(997, 11))
 def test_a_flipped_byte_in_the_log_is_never_silent(folder: RunFolder, step: int) -> None:
     events = killed_writer(folder)
     data = folder.journal.with_name("journal.db-wal").read_bytes()
