@@ -1,0 +1,62 @@
+"""What every proposer over parameters needs of a space and a history, derived once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from matscout.history import History
+from matscout.propose.distinct import Finder, Taken, key
+from matscout.propose.encode import Encoding
+from matscout.propose.memo import Memo
+from matscout.propose.sampling import Point, Sampler
+from matscout.space import Space
+
+
+class SpaceTools:
+    """The sampler, encoding and finder of one space."""
+
+    def __init__(self, space: Space) -> None:
+        self.space = space
+        self.sampler = Sampler(space)
+        self.encoding = Encoding(space)
+        self.finder = Finder(self.sampler, self.encoding)
+
+    def random_new(self, taken: set[str], rng: np.random.Generator) -> Point | None:
+        """A random point that is not taken, or None where there is none."""
+        if self.exhausted(taken):
+            return None
+        point, _ = self.finder.first_new(lambda _: self.draw(rng), taken, tries=20)
+        return point if point is not None else self.finder.near(None, taken, rng)
+
+    def exhausted(self, taken: set[str]) -> bool:
+        return self.space.count is not None and len(taken) >= self.space.count
+
+    def key(self, point: Point) -> str:
+        return key(self.space, point)
+
+    def draw(self, rng: np.random.Generator) -> Point | None:
+        points = self.sampler.uniform(1, rng)
+        return points[0] if points else None
+
+
+class Toolbox:
+    """Memoised `SpaceTools` and taken keys, for a proposer to hold."""
+
+    def __init__(self) -> None:
+        self.of = Memo(SpaceTools)
+        self._taken = Memo(Taken)
+
+    def taken(self, space: Space, history: History) -> set[str]:
+        """Keys of every point asked for so far; a copy."""
+        return self._taken(space, history).keys()
+
+
+def generator(seed: int, *place: int) -> np.random.Generator:
+    """The generator for one place within an ask (which proposal of the batch, which try)."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=place))
+
+
+def run_seed(history: History) -> int:
+    """The seed the run was created with; 0 where it names none."""
+    seed = history.created.get("seed", 0)
+    return seed if isinstance(seed, int) and not isinstance(seed, bool) and seed >= 0 else 0

@@ -1,0 +1,99 @@
+"""Tree-structured Parzen estimator: Optuna's, over our history."""
+
+from __future__ import annotations
+
+from optuna.samplers import TPESampler
+
+from matscout.errors import InputError
+from matscout.history import History
+from matscout.propose.memo import Memo
+from matscout.propose.optuna_study import StudyMirror, Tpe
+from matscout.propose.sampling import Point
+from matscout.propose.toolbox import SpaceTools, Toolbox, generator
+from matscout.space import Space
+from matscout.trial import Proposal, Value
+
+REDRAWS = 4
+"""Where the model has made up its mind, more draws hit the same taken points: the nearest new point
+is then as good a guess, and cheaper."""
+
+
+class TpeProposer:
+    """Random until `startup` trials are complete or pruned, then TPE (Bergstra et al. 2011; the
+    multivariate form, with constant liar for what is pending, as Optuna 5 has it by default).
+
+    `candidates` is how many points are drawn from the good density for each suggestion. Failed and
+    invalid trials are not learned from. Pools have no density to estimate: refused.
+    """
+
+    name = "tpe"
+
+    def __init__(self, startup: int = 10, candidates: int = 24) -> None:
+        for option, value, least in (("startup", startup, 0), ("candidates", candidates, 1)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise InputError(
+                    f"proposer.{option}", f"must be a whole number ≥ {least}, got {value!r}"
+                )
+        self.startup, self.candidates = startup, candidates
+        self._tools = Toolbox()
+        self._mirror = Memo(StudyMirror)
+
+    def propose(self, space: Space, history: History, n: int, *, seed: int) -> list[Proposal]:
+        if space.pool is not None:
+            raise InputError("proposer", "tpe cannot choose from a pool", "use gp or random")
+        tools, taken = self._tools.of(space), self._tools.taken(space, history)
+        mirror = self._mirror(space, history)
+        mirror.sync()
+        random = mirror.usable < self.startup
+        out: list[Proposal] = []
+        for i in range(n):
+            if random:
+                point = tools.random_new(taken, generator(seed, i))
+            else:
+                point = self._modelled(tools, mirror, taken, seed, i)
+            if point is None:
+                break
+            taken.add(tools.key(point))
+            why: dict[str, Value] = {"rule": "random" if random else self.name}
+            out.append(Proposal(point, why=why))
+            if i + 1 < n:
+                mirror.lend(point)
+        return out
+
+    def _modelled(
+        self, tools: SpaceTools, mirror: StudyMirror, taken: set[str], seed: int, place: int
+    ) -> Point | None:
+        def draw(attempt: int) -> Point | None:
+            rng = generator(seed, place, attempt)
+            sampler = Tpe(
+                seed=int(rng.integers(2**32)),
+                n_startup_trials=0,
+                n_ei_candidates=self.candidates,
+                constant_liar=True,
+            )
+            return tools.sampler.repair(suggest(sampler, mirror), rng)
+
+        point, wanted = tools.finder.first_new(draw, taken, REDRAWS)
+        if point is not None:
+            return point
+        return tools.finder.near(wanted, taken, generator(seed, place, REDRAWS))
+
+
+def suggest(sampler: TPESampler, mirror: StudyMirror) -> Point:
+    """One draw, group by group: what exists is decided by what was drawn before."""
+    space = mirror.space
+    study, trial = mirror.study(sampler), mirror.storage.rows[0]
+    drawn: dict[str, Value] = {}
+    groups = {name: group for group in mirror.groups for name, _ in group}
+    point: Point = {}
+    for parameter in space.parameters:
+        if not space.is_active(parameter, point):
+            continue
+        coding = mirror.codings[parameter.name]
+        if coding.distribution.single():
+            point[parameter.name] = coding.decode(0)
+            continue
+        if parameter.name not in drawn:
+            drawn |= sampler.sample_relative(study, trial, dict(groups[parameter.name]))
+        point[parameter.name] = coding.decode(drawn[parameter.name])
+    return point

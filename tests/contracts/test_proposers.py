@@ -1,0 +1,377 @@
+"""The exam that every proposer sits: pure, allowed, distinct, and unmoved by odd histories."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+import torch
+
+from matscout.constraint import Linear, Simplex
+from matscout.errors import InputError
+from matscout.event import Event, EventKind
+from matscout.history import History
+from matscout.parameter import Categorical, Float, Int, Ordinal
+from matscout.pool import Pool
+from matscout.propose.base import Proposer
+from matscout.propose.gp import GpProposer
+from matscout.propose.random import RandomProposer
+from matscout.propose.sobol import SobolProposer
+from matscout.propose.tpe import TpeProposer
+from matscout.space import Space
+from matscout.trial import Proposal
+
+PROPOSERS: dict[str, Callable[[], Proposer]] = {
+    "random": RandomProposer,
+    "sobol": SobolProposer,
+    "tpe": lambda: TpeProposer(startup=4),
+    "gp": lambda: GpProposer(startup=4),
+}
+
+
+def grid_pool(n: int = 40) -> Pool:
+    rng = np.random.default_rng(7)
+    table = rng.random((n, 3))
+    names = ("a", "b", "c")
+    columns = {name: tuple(table[:, j].tolist()) for j, name in enumerate(names)}
+    columns["constant"] = (1.0,) * n
+    columns["formula"] = tuple(f"X{i}" for i in range(n))
+    return Pool(tuple(f"id-{i}" for i in range(n)), columns, (*names, "constant"))
+
+
+SPACES: dict[str, Space] = {
+    "mixed": Space(
+        (
+            Float("x", -1.0, 1.0),
+            Float("lr", 1e-5, 1.0, log=True),
+            Int("width", 1, 512, log=True),
+            Categorical("kind", ("a", "b", True, 1, 1.0)),
+        )
+    ),
+    "listed": Space(
+        (
+            Float("a", 0.0, 1.0, step=0.25),
+            Int("b", 0, 30, step=7),
+            Ordinal("c", (8, 16, 32)),
+            Categorical("one", ("only",)),
+        )
+    ),
+    "conditional": Space(
+        (
+            Categorical("model", ("svm", "forest")),
+            Float("C", 1e-3, 1e3, log=True, when={"model": ("svm",)}),
+            Int("trees", 1, 50, when={"model": ("forest",)}),
+            Categorical("kernel", ("rbf", "poly"), when={"model": ("svm",)}),
+            Int("degree", 2, 5, when={"kernel": ("poly",)}),
+        )
+    ),
+    "simplex": Space(
+        (Float("a", 0.0, 1.0), Float("b", 0.0, 0.6), Float("c", 0.1, 1.0), Int("t", 1, 3)),
+        (Simplex(("a", "b", "c")),),
+    ),
+    "simplex on a grid": Space(
+        tuple(Float(name, 0.0, 1.0, step=0.05) for name in "abcd"), (Simplex(tuple("abcd")),)
+    ),
+    "linear": Space(
+        (Float("a", 0.0, 1.0), Float("b", 1.0, 100.0, log=True), Int("c", 0, 10)),
+        (Linear({"a": 10, "c": 1}, "<=", 4.0), Linear({"b": 1, "c": 2}, ">=", 15.0)),
+    ),
+    "pool": Space(pool=grid_pool()),
+}
+
+CASES = [
+    pytest.param(make, space, id=f"{name}-{kind}")
+    for name, make in PROPOSERS.items()
+    for kind, space in SPACES.items()
+    if not (name == "tpe" and space.pool is not None)
+]
+MAKERS = [pytest.param(make, id=name) for name, make in PROPOSERS.items()]
+
+
+@dataclass
+class Lab:
+    """A run as its events tell it."""
+
+    space: Space
+    direction: str = "min"
+    seed: int = 3
+    events: list[Event] = field(default_factory=list)
+    history: History = field(default_factory=History)
+
+    def __post_init__(self) -> None:
+        targets = [{"name": "y", "direction": self.direction}]
+        self.say(Event(EventKind.CREATED, body={"targets": targets, "seed": self.seed}))
+
+    def say(self, *events: Event) -> None:
+        for event in events:
+            self.events.append(event)
+            self.history.apply(event)
+
+    def again(self) -> History:
+        """The history as a resume builds it: from the events' JSON."""
+        told = [
+            Event(e.kind, e.trial, e.attempt, json.loads(json.dumps(dict(e.body))))
+            for e in self.events
+        ]
+        return History(told)
+
+    def ask(self, proposer: Proposer, n: int = 1) -> list[Proposal]:
+        index = len(self.history.trials)
+        proposals = proposer.propose(self.space, self.history, n, seed=1000 + index)
+        for proposal in proposals:
+            self.asked(proposal)
+        return proposals
+
+    def asked(self, proposal: Proposal) -> int:
+        index = len(self.history.trials)
+        body = {"params": dict(proposal.params), "candidate": proposal.candidate}
+        self.say(
+            Event(EventKind.ASKED, index, body=body | {"why": dict(proposal.why)}),
+            Event(EventKind.DISPATCHED, index, 1),
+        )
+        return index
+
+    def measure(self, trial: int, value: float | None = None, **more: float) -> None:
+        if value is None:
+            value = self.truth(trial)
+        body = {"values": {"y": value}} | {k: {"y": v} for k, v in more.items()}
+        self.say(Event(EventKind.MEASURED, trial, 1, body=body))
+
+    def end(self, trial: int, kind: EventKind) -> None:
+        self.say(Event(kind, trial, 1, body={"reason": "as the script says"}))
+
+    def report(self, trial: int, step: int, value: float) -> None:
+        body = {"step": step, "values": {"y": value}}
+        self.say(Event(EventKind.REPORTED, trial, 1, body=body))
+
+    def truth(self, trial: int) -> float:
+        numbers = [v for v in self.history.trials[trial].params.values() if isinstance(v, float)]
+        return sum((v - 0.3) ** 2 for v in numbers) + 0.1 * len(numbers)
+
+    def key(self, proposal: Proposal) -> str:
+        return proposal.candidate or self.space.key(proposal.params)
+
+
+def text(proposals: Iterable[Proposal]) -> str:
+    """Everything that is journalled, as the bytes that are."""
+    return json.dumps(
+        [[dict(p.params), p.candidate, dict(p.why)] for p in proposals], allow_nan=False
+    )
+
+
+def check(space: Space, proposals: Iterable[Proposal]) -> None:
+    for proposal in proposals:
+        if space.pool is not None:
+            assert proposal.candidate in space.pool
+            assert proposal.params == space.pool.params(proposal.candidate)
+        else:
+            assert proposal.candidate is None
+            held = space.check(proposal.params)
+            assert list(map(repr, held.items())) == list(map(repr, proposal.params.items()))
+
+
+def eventful(space: Space) -> Lab:
+    """A history with every way for a trial to stand, asked for at random."""
+    lab = Lab(space)
+    for _ in range(13):
+        lab.ask(RandomProposer())
+    for trial in range(6):
+        lab.measure(trial)
+    lab.measure(6, sem=0.05)
+    lab.say(Event(EventKind.REPLICATED, 2, 2, body={"values": {"y": 0.4}, "sem": {"y": 0.1}}))
+    lab.report(7, 1, 3.0)
+    lab.report(7, 2, 2.0)
+    lab.end(7, EventKind.PRUNED)
+    lab.end(8, EventKind.FAILED)
+    lab.end(9, EventKind.INVALID)
+    lab.end(10, EventKind.ABANDONED)
+    lab.end(11, EventKind.ATTENTION)
+    return lab  # 12 is pending
+
+
+@pytest.mark.parametrize(("make", "space"), CASES)
+def test_pure_allowed_and_distinct_in_a_batch(make: Callable[[], Proposer], space: Space) -> None:
+    lab = eventful(space)
+    proposer, before, outside = make(), repr(lab.history.trials), everyone_elses_state()
+    first = proposer.propose(space, lab.history, 3, seed=5)
+    assert repr(lab.history.trials) == before
+    assert everyone_elses_state() == outside
+    check(space, first)
+    keys = {lab.key(p) for p in first}
+    assert len(keys) == 3
+    assert keys.isdisjoint(lab.key(Proposal(t.params, t.candidate)) for t in lab.history.trials)
+    assert text(proposer.propose(space, lab.again(), 3, seed=5)) == text(first)
+
+
+def everyone_elses_state() -> list[object]:
+    """Generators and settings that belong to the whole process."""
+    return [
+        random.getstate(),
+        str(np.random.get_state()),
+        torch.get_rng_state().tolist(),
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+    ]
+
+
+REPLAYED = ["mixed", "conditional", "simplex", "pool"]
+
+
+@pytest.mark.parametrize("kind", REPLAYED)
+@pytest.mark.parametrize("make", MAKERS)
+def test_replay_at_each_of_fifty_asks(make: Callable[[], Proposer], kind: str) -> None:
+    """R5: three at work, finished in an order of our choosing. One proposer lives through the run,
+    another is born at each ask, into a history read back from the events.
+    """
+    space = SPACES[kind]
+    if make is PROPOSERS["tpe"] and space.pool is not None:
+        pytest.skip("tpe takes no pools")
+    gp = make is PROPOSERS["gp"]  # some 50 ms an ask: replayed at every seventh
+    asks = 38 if kind == "pool" else 50 if kind == "mixed" or not gp else 24
+    replayed = range(0, asks, 7 if gp else 1)
+    lab, proposer, order = Lab(space), make(), np.random.default_rng(11)
+    for ask in range(asks):
+        index = len(lab.history.trials)
+        again = lab.again() if ask in replayed else None
+        said = lab.ask(proposer)
+        if again is not None:
+            assert text(make().propose(space, again, 1, seed=1000 + index)) == text(said)
+        if len(lab.history.pending) == 3:
+            done = lab.history.pending[int(order.integers(3))].id
+            lab.end(done, EventKind.FAILED) if done % 11 == 5 else lab.measure(done)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_no_repeats_on_a_small_grid_with_eight_pending(make: Callable[[], Proposer]) -> None:
+    """R6: 60 suggestions, 625 points, 8 pending. Optuna's TPE repeats 7 or 8, GPSampler 11 or 12."""
+    space = Space(tuple(Int(name, 0, 4) for name in "abcd"))
+    lab, proposer, order = Lab(space), make(), np.random.default_rng(0)
+    for _ in range(60):
+        lab.ask(proposer)
+        if len(lab.history.pending) > 8:
+            done = lab.history.pending[int(order.integers(9))].id
+            params = lab.history.trials[done].params
+            lab.measure(done, float(sum((int(v) - 1) ** 2 for v in params.values())))
+    assert len({space.key(t.params) for t in lab.history.trials}) == 60
+
+
+SMALL: dict[str, tuple[Space, int]] = {
+    "listed": (Space((Int("a", 0, 3), Categorical("b", ("x", "y", "z")))), 12),
+    "conditional": (
+        Space((Categorical("m", ("p", "q")), Int("n", 1, 3, when={"m": ("q",)}))),
+        4,
+    ),
+    "constrained": (
+        Space(tuple(Ordinal(n, (0, 25, 50, 100)) for n in "abc"), (Simplex(tuple("abc"), 100.0),)),
+        9,
+    ),
+    "pool": (Space(pool=grid_pool(9)), 9),
+}
+
+
+@pytest.mark.parametrize("kind", SMALL)
+@pytest.mark.parametrize("make", MAKERS)
+def test_an_exhausted_space_gives_nothing(make: Callable[[], Proposer], kind: str) -> None:
+    space, count = SMALL[kind]
+    if make is PROPOSERS["tpe"] and space.pool is not None:
+        pytest.skip("tpe takes no pools")
+    lab, proposer = Lab(space), make()
+    while proposals := lab.ask(proposer, n=5):
+        for trial in lab.history.pending:
+            lab.measure(trial.id)
+        check(space, proposals)
+    assert len(lab.history.trials) == count
+    assert len({lab.key(Proposal(t.params, t.candidate)) for t in lab.history.trials}) == count
+
+
+def nothing(lab: Lab, n: int) -> None:
+    pass
+
+
+def one_value(lab: Lab, n: int) -> None:
+    lab.measure(0)
+
+
+def constant(lab: Lab, n: int) -> None:
+    for trial in range(n):
+        lab.measure(trial, 0.7)
+
+
+def all_failed(lab: Lab, n: int) -> None:
+    for trial in range(n):
+        lab.end(trial, EventKind.FAILED)
+
+
+def all_pruned(lab: Lab, n: int) -> None:
+    for trial in range(n):
+        if trial % 2:
+            lab.report(trial, 1, float(trial))
+        lab.end(trial, EventKind.PRUNED)
+
+
+def huge(lab: Lab, n: int) -> None:
+    for trial in range(n):
+        lab.measure(trial, [1e300, -1e300, 1.7e308, -1.7e308, 1.0, 0.0][trial % 6])
+
+
+def tiny(lab: Lab, n: int) -> None:
+    for trial in range(n):
+        lab.measure(trial, 1e-300 * trial, sem=1e-305)
+
+
+def absurd_errors(lab: Lab, n: int) -> None:
+    for trial in range(n):
+        lab.measure(trial, sem=[0.0, 1e200, 1e-200][trial % 3])
+
+
+SCRIPTS = [nothing, one_value, constant, all_failed, all_pruned, huge, tiny, absurd_errors]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize(("kind", "direction"), [("mixed", "min"), ("pool", "max")])
+@pytest.mark.parametrize("make", MAKERS)
+def test_odd_histories(
+    make: Callable[[], Proposer], kind: str, direction: str, script: Callable[[Lab, int], None]
+) -> None:
+    space = SPACES[kind]
+    if make is PROPOSERS["tpe"] and space.pool is not None:
+        pytest.skip("tpe takes no pools")
+    lab = Lab(space, direction=direction)
+    for _ in range(9):
+        lab.ask(RandomProposer())
+    script(lab, 8)
+    proposals = make().propose(space, lab.history, 2, seed=1)
+    assert len(proposals) == 2
+    check(space, proposals)
+    text(proposals)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_nothing_is_asked_for_where_nothing_is_wanted(make: Callable[[], Proposer]) -> None:
+    lab = eventful(SPACES["mixed"])
+    assert make().propose(lab.space, lab.history, 0, seed=1) == []
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_seeds_matter_beyond_the_start(make: Callable[[], Proposer]) -> None:
+    """Or the space is swept by a fixed sequence, which the run's seed shifts."""
+    space = SPACES["mixed"]
+    suggestions = set()
+    for seed in range(5):
+        lab = Lab(space, seed=seed)
+        suggestions.add(text(make().propose(space, lab.history, 1, seed=seed)))
+    assert len(suggestions) == 5
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_impossible_constraints_are_a_persons_mistake(make: Callable[[], Proposer]) -> None:
+    space = Space(
+        (Float("a", 0.0, 1.0), Float("b", 0.0, 1.0)), (Linear({"a": 1, "b": 1}, ">=", 3.0),)
+    )
+    with pytest.raises(InputError, match="no point satisfies"):
+        make().propose(space, Lab(space).history, 1, seed=0)

@@ -1,0 +1,60 @@
+"""Histories told by events, for proposers to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from matscout.event import Event, EventKind
+from matscout.history import History
+from matscout.trial import Proposal
+
+
+@dataclass
+class Story:
+    """A history and the ways to add to it."""
+
+    direction: str = "min"
+    seed: int = 3
+    history: History = field(default_factory=History)
+
+    def __post_init__(self) -> None:
+        targets = [{"name": "y", "direction": self.direction}]
+        self.say(Event(EventKind.CREATED, body={"targets": targets, "seed": self.seed}))
+
+    def say(self, *events: Event) -> None:
+        for event in events:
+            self.history.apply(event)
+
+    def asked(self, params: Mapping[str, Any], candidate: str | None = None) -> int:
+        index = len(self.history.trials)
+        self.say(
+            Event(EventKind.ASKED, index, body={"params": dict(params), "candidate": candidate}),
+            Event(EventKind.DISPATCHED, index, 1),
+        )
+        return index
+
+    def took(self, proposal: Proposal) -> int:
+        return self.asked(proposal.params, proposal.candidate)
+
+    def measured(self, trial: int, value: float, sem: float | None = None) -> None:
+        body = {"values": {"y": value}, "sem": {} if sem is None else {"y": sem}}
+        self.say(Event(EventKind.MEASURED, trial, 1, body=body))
+
+    def replicated(self, trial: int, value: float, sem: float | None = None) -> None:
+        body = {"values": {"y": value}, "sem": {} if sem is None else {"y": sem}}
+        self.say(Event(EventKind.REPLICATED, trial, 2, body=body))
+
+    def reported(self, trial: int, step: int, value: float) -> None:
+        self.say(Event(EventKind.REPORTED, trial, 1, {"step": step, "values": {"y": value}}))
+
+    def ended(self, trial: int, kind: EventKind) -> None:
+        self.say(Event(kind, trial, 1))
+
+
+@pytest.fixture
+def tell() -> Callable[..., Story]:
+    return Story
