@@ -1,0 +1,125 @@
+"""The worker's durable outbox: a result is on disk before anybody is told of it (promise R2)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from matscout.checkpoint import sync_folder, write_durably
+from matscout.failpoint import failpoint
+from matscout.fleet.attempt_lock import AttemptLocks
+from matscout.outcome import Outcome
+
+_NAME = re.compile(r"trial-(\d+)-(\d+)\.(json|draft)")
+
+
+@dataclass(frozen=True)
+class Outbox:
+    """One file per attempt that has ended and is not yet in the journal.
+
+    A file holds the ending outcome as JSON and the SHA-256 of that JSON. It is written under a
+    draft name, flushed, renamed, and its folder flushed: a reader finds the whole of it or nothing.
+    """
+
+    folder: Path
+
+    @property
+    def locks(self) -> AttemptLocks:
+        return AttemptLocks(self.folder)
+
+    def path(self, trial: int, attempt: int) -> Path:
+        return self.folder / f"trial-{trial:06d}-{attempt:02d}.json"
+
+    def write(self, outcome: Outcome) -> None:
+        """Store an ending outcome durably; OSError if the disk refuses."""
+        failpoint("outbox.before_write")
+        final = self.path(outcome.trial, outcome.attempt)
+        draft = final.with_suffix(".draft")
+        text = outcome.to_json()
+        record = json.dumps({"outcome": text, "sha256": _sha256(text)})
+        write_durably(draft, record.encode())
+        failpoint("outbox.before_rename")
+        os.replace(draft, final)
+        sync_folder(self.folder)
+        failpoint("outbox.after_rename")
+
+    def read(self, trial: int, attempt: int) -> Outcome | None:
+        """The stored outcome of an attempt; None if there is none, or none that is sound."""
+        path = self.path(trial, attempt)
+        try:
+            return _read(path)
+        except (OSError, ValueError, RecursionError):
+            return None
+
+    def sweep(self, warn: list[str] | None = None) -> list[Outcome]:
+        """Every sound outcome that was never acknowledged, by trial and attempt.
+
+        A broken file is moved to `broken/` and told of in `warn`. A draft goes if nobody is at
+        work on it: what was never renamed was never told to anybody.
+        """
+        found = []
+        self._drop_drafts()
+        for path in self._files("json"):
+            try:
+                outcome = _read(path)
+                if self.path(outcome.trial, outcome.attempt) != path:
+                    raise ValueError(f"it speaks of trial {outcome.trial}")
+                found.append(outcome)
+            except (OSError, ValueError, RecursionError) as error:
+                place = self._set_aside(path)
+                if warn is not None:
+                    warn.append(f"{path}: broken result ({error}); moved to {place}")
+        return found
+
+    def acknowledge(self, outcome: Outcome) -> None:
+        """The outcome is in the journal: forget it. Unknown: no-op."""
+        self.path(outcome.trial, outcome.attempt).unlink(missing_ok=True)
+
+    def running(self, trial: int, attempt: int) -> AbstractContextManager[None]:
+        """Hold the attempt's lock (see AttemptLocks)."""
+        return self.locks.hold(trial, attempt)
+
+    def alive(self) -> list[tuple[int, int]]:
+        """The attempts that some process, perhaps of a dead driver, is working on now."""
+        return self.locks.alive()
+
+    def _files(self, kind: str) -> Iterator[Path]:
+        if self.folder.is_dir():
+            named = ((_NAME.fullmatch(path.name), path) for path in sorted(self.folder.iterdir()))
+            yield from (path for name, path in named if name and name[3] == kind)
+
+    def _drop_drafts(self) -> None:
+        drafts = list(self._files("draft"))
+        alive = set(self.alive()) if drafts else set()
+        for draft in drafts:
+            name = _NAME.fullmatch(draft.name)
+            if name and (int(name[1]), int(name[2])) not in alive:
+                draft.unlink(missing_ok=True)
+
+    def _set_aside(self, path: Path) -> Path:
+        place = self.folder / "broken" / path.name
+        try:
+            place.parent.mkdir(exist_ok=True)
+            os.replace(path, place)
+        except OSError:
+            return path
+        return place
+
+
+def _read(path: Path) -> Outcome:
+    record = json.loads(path.read_bytes())
+    if not isinstance(record, dict) or not isinstance(record.get("outcome"), str):
+        raise ValueError("not an outbox record")
+    if _sha256(record["outcome"]) != record.get("sha256"):
+        raise ValueError("it does not match its hash")
+    return Outcome.from_json(record["outcome"])
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,348 @@
+"""Long-lived Ray actors, one for each slot. Ray is transport: it retries nothing, keeps nothing."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskError
+
+from matscout.errors import InputError, RunFailed, one_line
+from matscout.evaluate.process_tree import family, kill_family, send
+from matscout.fleet.actor import AttemptActor
+from matscout.fleet.base import EvaluatorFactory
+from matscout.fleet.outbox import Outbox
+from matscout.fleet.pinned import MARK, new_mark, pinned, python_path
+from matscout.fleet.ray_local import Disconnect, head_died, joined_cluster, local_cluster
+from matscout.fleet.running import Running, settled
+from matscout.fleet.worker import assignment_to_json
+from matscout.fleet.worker_log import fatal_signal, log_path, oom_kills, size_of
+from matscout.outcome import Assignment, Kind, Outcome
+from matscout.runfolder import RunFolder
+from matscout.trial import Target
+
+_LISTEN_AFTER_S = 0.02
+"""Reports are asked for once an attempt is this old: a shorter one costs one round trip, no more."""
+
+_LISTEN_S = 10.0
+"""How long such a call may wait inside the actor for a report; then it is made again."""
+
+_HEAD_LOOK_S = 1.0
+
+_GROUPS = {"reports": 1, "control": 1, "watch": 1}
+
+
+class RayFleet:
+    """Actors with `cpus`, a share of `gpus` and custom `resources` each, in one Ray cluster.
+
+    Without an `address` a cluster of its own is started on this machine's loopback interface, with
+    a token of its own, and shut down by `close`; it dies with the driver. With one, that cluster is
+    joined, and RAY_AUTH_MODE and RAY_AUTH_TOKEN must be what it wants. If the process is connected
+    to Ray already, that connection is used. The run folder must be the same on all nodes.
+
+    Raises InputError if the cluster cannot have the slots or the factory cannot be sent; `poll`
+    raises RunFailed if the head of its own cluster died. To be made in a thread that lives as long
+    as the fleet: a local cluster dies with its thread.
+    """
+
+    def __init__(
+        self,
+        factory: EvaluatorFactory,
+        targets: tuple[Target, ...],
+        folder: RunFolder,
+        slots: int = 2,
+        cpus: float = 1.0,
+        gpus: float = 0.0,
+        resources: Mapping[str, float] | None = None,
+        address: str | None = None,
+        threads: int = 1,
+        grace_s: float = 5.0,
+    ) -> None:
+        if slots < 1:
+            raise InputError("fleet.slots", f"must be at least 1, got {slots}")
+        self.slots = slots
+        self._folder = RunFolder(folder.root.absolute())
+        self._outbox = Outbox(self._folder.outbox)
+        self._grace_s = grace_s
+        self._threads = threads
+        self._gpu = gpus > 0
+        self._share = {"num_cpus": cpus, "num_gpus": gpus, "resources": dict(resources or {})}
+        self._closed = False
+        self._look_at_head_s = 0.0
+        self._refs: dict[Any, tuple[_Slot, str]] = {}
+        self._folder.outbox.mkdir(0o700, parents=True, exist_ok=True)
+        self._disconnect = _connect(address, slots, self._share)
+        try:
+            if address is None:
+                _require_resources(slots, self._share)
+            self._arguments = [_put(factory), ray.put(tuple(targets))]
+            names = [f"ray-{i}" for i in range(slots)]
+            self._slots = [_Slot(name, log_path(self._folder, name)) for name in names]
+            for slot in self._slots:
+                self._start(slot)
+        except BaseException:
+            self._disconnect()
+            raise
+
+    def submit(self, assignment: Assignment) -> None:
+        slot = next((s for s in self._slots if s.running is None), None)
+        if slot is None or self._closed:
+            raise RuntimeError("no free slot" if slot is None else "the fleet is closed")
+        if slot.actor is None:
+            self._start(slot)
+        now_s = time.monotonic()
+        slot.running = Running(assignment, self._grace_s, now_s, now_s if slot.pid else None)
+        self._refs[slot.actor.run.remote(assignment_to_json(assignment))] = slot, "run"
+
+    def poll(self, timeout_s: float) -> list[Outcome]:
+        until_s = time.monotonic() + timeout_s
+        while not self._closed:
+            self._require_head()
+            outcomes = self._enforce()
+            wait_s = 0.0 if outcomes else min(until_s, self._listen()) - time.monotonic()
+            if self._refs:
+                ready, _ = ray.wait(list(self._refs), timeout=max(wait_s, 0.0), fetch_local=False)
+                for ref in ready:
+                    outcomes += self._hear(ref)
+            else:
+                time.sleep(max(wait_s, 0.0))
+            if outcomes or time.monotonic() >= until_s:
+                return outcomes
+        return []
+
+    def cancel(self, trial: int) -> None:
+        for slot in self._slots:
+            running = slot.running
+            if running is None or running.assignment.trial != trial or running.asked_s is not None:
+                continue
+            running.asked_s = time.monotonic()
+            control = slot.actor.stop.options(concurrency_group="control")
+            control.remote(trial, running.assignment.attempt)
+
+    def acknowledge(self, outcome: Outcome) -> None:
+        self._outbox.acknowledge(outcome)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        for slot in self._slots:
+            if slot.actor is not None:
+                self._kill(slot)
+            if slot.running is not None:
+                assignment, slot.running = slot.running.assignment, None
+                self._outbox.locks.clear(assignment.trial, assignment.attempt)
+        self._refs.clear()
+        self._disconnect()
+
+    def pids(self) -> list[int]:
+        """The worker processes that are known to be up, wherever they run."""
+        return [slot.pid for slot in self._slots if slot.pid]
+
+    def _start(self, slot: _Slot) -> None:
+        slot.mark = new_mark()
+        slot.oom_kills, slot.log_start = oom_kills(), size_of(slot.log)
+        environment = {**pinned(self._threads), MARK: slot.mark, "PYTHONPATH": python_path()}
+        as_actor = ray.remote(
+            **self._share,
+            max_restarts=0,
+            max_task_retries=0,
+            concurrency_groups=_GROUPS,
+            runtime_env={"env_vars": environment},
+        )
+        slot.actor = as_actor(AttemptActor).remote(
+            *self._arguments, str(self._folder.root), slot.name, self._gpu, own_process=True
+        )
+        self._refs[slot.actor.ready.remote()] = slot, "ready"
+        # This call never returns; it fails when the actor dies, so that an idle death is noticed.
+        watch = slot.actor.watch.options(concurrency_group="watch")
+        self._refs[watch.remote()] = slot, "watch"
+
+    def _require_head(self) -> None:
+        now_s = time.monotonic()
+        if now_s >= self._look_at_head_s:
+            self._look_at_head_s = now_s + _HEAD_LOOK_S
+            if name := head_died():
+                raise RunFailed(f"Ray's {name} died; nothing that was measured is lost: resume")
+
+    def _listen(self) -> float:
+        """Ask the busy for reports. Returns when to look again."""
+        now_s = time.monotonic()
+        look_again_s = math.inf
+        listening = {id(slot) for slot, kind in self._refs.values() if kind == "reports"}
+        for slot in self._slots:
+            running = slot.running
+            if running is None:
+                continue
+            look_again_s = min(look_again_s, running.look_again_s)
+            if running.began_s is None or id(slot) in listening:
+                continue
+            if now_s < running.began_s + _LISTEN_AFTER_S:
+                look_again_s = min(look_again_s, running.began_s + _LISTEN_AFTER_S)
+                continue
+            ask = slot.actor.reports.options(concurrency_group="reports")
+            key = running.assignment.trial, running.assignment.attempt
+            self._refs[ask.remote(*key, _LISTEN_S)] = slot, "reports"
+        return look_again_s
+
+    def _hear(self, ref: Any) -> list[Outcome]:
+        slot, kind = self._refs.pop(ref)
+        try:
+            said = ray.get(ref)
+        except RayError as error:
+            # When an actor dies all its calls fail, and the one that runs may have ended well.
+            at_work = any(s is slot and k == "run" for s, k in self._refs.values())
+            return [] if at_work else self._bury(slot, error)
+        if kind == "ready":
+            slot.pid, slot.host = said
+            if slot.running is not None:
+                slot.running.began_s = time.monotonic()
+            return []
+        outcomes = [Outcome.from_json(text) for text in said]
+        if kind == "run":
+            outcomes = self._fetched_before(slot) + outcomes
+            slot.running = None
+        return outcomes
+
+    def _fetched_before(self, slot: _Slot) -> list[Outcome]:
+        """Reports on their way here by a call that is older than the ending that just came."""
+        found: list[Outcome] = []
+        for ref in [r for r, (s, kind) in self._refs.items() if s is slot and kind == "reports"]:
+            del self._refs[ref]
+            with suppress(RayError):
+                found += [Outcome.from_json(text) for text in ray.get(ref, timeout=_LISTEN_S)]
+        return found
+
+    def _bury(self, slot: _Slot, error: RayError) -> list[Outcome]:
+        reports = self._fetched_before(slot)
+        cause = _cause(slot, error)
+        self._kill(slot)
+        running, slot.running = slot.running, None
+        if running is None:
+            return []
+        now_s = time.monotonic()
+        if running.terminated:
+            outcome = running.ended_by_force(now_s, slot.name)
+        else:
+            outcome = running.outcome(Kind.CRASHED, f"the worker died: {cause}", now_s, slot.name)
+        return [*reports, settled(self._outbox, outcome)]
+
+    def _enforce(self) -> list[Outcome]:
+        """Climb the ladder of those who should have ended by now."""
+        outcomes = []
+        now_s = time.monotonic()
+        for slot in self._slots:
+            running = slot.running
+            if running is None or now_s < running.look_again_s:
+                continue
+            if now_s >= running.kill_at_s:
+                self._kill(slot)
+                slot.running = None
+                forced = running.ended_by_force(now_s, slot.name)
+                outcomes.append(settled(self._outbox, forced))
+            else:
+                running.terminated = True
+                self._signal(slot, signal.SIGTERM)
+        return outcomes
+
+    def _signal(self, slot: _Slot, signum: int) -> Any:
+        """Signal what the worker has started, not the worker: Ray answers SIGTERM in its own way."""
+        if slot.is_here:
+            send(family(slot.pid, slot.marked) - {slot.pid}, signum)
+            return None
+        return slot.actor.signal_family.options(concurrency_group="control").remote(signum)
+
+    def _kill(self, slot: _Slot) -> None:
+        """End the slot's actor and everything it started; the next attempt gets a new one."""
+        if slot.pid and not slot.is_here:
+            with suppress(RayError):
+                ray.get(self._signal(slot, signal.SIGKILL), timeout=1.0)
+        else:
+            # One that never told its pid may still be coming up here; its mark finds it.
+            kill_family(slot.pid or -1, slot.marked)
+        with suppress(RayError):
+            ray.kill(slot.actor, no_restart=True)
+        self._refs = {r: (s, kind) for r, (s, kind) in self._refs.items() if s is not slot}
+        slot.actor, slot.pid, slot.host = None, 0, ""
+
+
+@dataclass(eq=False)
+class _Slot:
+    """A place for one attempt, and the actor that serves it now."""
+
+    name: str
+    log: Path
+    log_start: int = 0
+    oom_kills: int = 0
+    actor: Any = None
+    mark: str = ""
+    pid: int = 0
+    host: str = ""
+    running: Running | None = field(default=None)
+
+    @property
+    def is_here(self) -> bool:
+        return bool(self.pid) and self.host == socket.gethostname()
+
+    @property
+    def marked(self) -> str:
+        return f"{MARK}={self.mark}"
+
+
+def _cause(slot: _Slot, error: RayError) -> str:
+    """Why an actor died. Ray says little, so the worker's log and the kernel are asked first."""
+    text = str(error)
+    if isinstance(error, OutOfMemoryError):
+        return "out of memory: Ray killed it"
+    if isinstance(error, NodeDiedError) or "node has died" in text:
+        return "its node died"
+    if isinstance(error, RayTaskError) or "creation task" in text:
+        return one_line(text.strip().splitlines()[-1])[:300]
+    if name := fatal_signal(slot.log, slot.log_start):
+        return name
+    if code := re.search(r"exit code (\d+)", text):
+        return f"exit code {code[1]}"
+    if slot.is_here and oom_kills() > slot.oom_kills:
+        return "out of memory: the kernel killed it"
+    return "SIGKILL, or an exit without a word"
+
+
+def _connect(address: str | None, slots: int, share: Mapping[str, Any]) -> Disconnect:
+    """Be connected. A connection that is there already is used, and left as it is."""
+    if ray.is_initialized():
+        return lambda: None
+    if address is not None:
+        return joined_cluster(address)
+    num_cpus = max(os.cpu_count() or 1, math.ceil(slots * share["num_cpus"]))
+    resources = {name: slots * each for name, each in share["resources"].items()}
+    return local_cluster(num_cpus, resources)
+
+
+def _require_resources(slots: int, share: Mapping[str, Any]) -> None:
+    """InputError if a cluster that does not grow can never have all the slots at once."""
+    there = ray.cluster_resources()
+    wanted = {"CPU": share["num_cpus"], "GPU": share["num_gpus"], **share["resources"]}
+    for name, each in wanted.items():
+        if slots * each > there.get(name, 0.0) + 1e-6:
+            what = f"{slots} slots with {each:g} {name} each, but there is {there.get(name, 0):g}"
+            raise InputError("fleet", what, "take fewer slots or smaller shares")
+
+
+def _put(factory: EvaluatorFactory) -> Any:
+    """The factory in Ray's object store, once for all actors."""
+    try:
+        return ray.put(factory)
+    except TypeError as error:
+        what = one_line(f"the evaluator's factory cannot be sent: {error}")[:300]
+        mend = "use a function of a module, or functools.partial of one"
+        raise InputError("fleet", what, mend) from None

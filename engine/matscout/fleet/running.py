@@ -1,0 +1,91 @@
+"""An attempt in a worker's hands, and when it has to be ended by force."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from matscout.fleet.outbox import Outbox
+from matscout.outcome import Assignment, Kind, Outcome
+
+START_S = 300.0
+"""How long a worker may take to come up (imports, loading a potential). Not counted as work."""
+
+TERM_S = 1.0
+"""Between SIGTERM and SIGKILL: time for a command to remove its scratch files."""
+
+
+@dataclass
+class Running:
+    """The ladder of an ending: asked to stop, `grace_s` later SIGTERM, TERM_S later SIGKILL.
+
+    The worker itself watches `timeout_s` and stops cooperatively; the ladder is for those that do
+    not. All times are monotonic seconds.
+    """
+
+    assignment: Assignment
+    grace_s: float
+    submitted_s: float
+    began_s: float | None = None
+    asked_s: float | None = None
+    terminated: bool = False
+
+    @property
+    def term_at_s(self) -> float:
+        """When SIGTERM is due; infinity if never."""
+        if self.terminated:
+            return math.inf
+        asked_s = math.inf if self.asked_s is None else self.asked_s
+        return min(asked_s, self._limit_s) + self.grace_s
+
+    @property
+    def kill_at_s(self) -> float:
+        """When SIGKILL is due; infinity if never."""
+        if self.began_s is None and self.asked_s is None:
+            return self.submitted_s + START_S
+        asked_s = math.inf if self.asked_s is None else self.asked_s
+        return min(asked_s, self._limit_s) + self.grace_s + TERM_S
+
+    @property
+    def look_again_s(self) -> float:
+        return min(self.term_at_s, self.kill_at_s)
+
+    @property
+    def _limit_s(self) -> float:
+        limit_s = self.assignment.timeout_s
+        return math.inf if limit_s is None or self.began_s is None else self.began_s + limit_s
+
+    def ended_by_force(self, now_s: float, worker: str) -> Outcome:
+        """The outcome of an attempt whose worker had to be killed.
+
+        One that the loop asked to stop is `stopped`, however rough its end; the others crashed.
+        """
+        if self.asked_s is not None:
+            reason = f"killed: it did not stop within {self.grace_s:g} s of being asked"
+            return self.outcome(Kind.STOPPED, reason, now_s, worker)
+        if self.began_s is None:
+            return self.outcome(
+                Kind.CRASHED, f"its worker did not start within {START_S:g} s", now_s, worker
+            )
+        reason = f"timeout after {self.assignment.timeout_s:g} s: killed"
+        return self.outcome(Kind.CRASHED, reason, now_s, worker)
+
+    def outcome(self, kind: Kind, reason: str, now_s: float, worker: str) -> Outcome:
+        began_s = now_s if self.began_s is None else self.began_s
+        return Outcome(
+            trial=self.assignment.trial,
+            attempt=self.assignment.attempt,
+            kind=kind,
+            reason=reason,
+            cost_s=max(now_s - began_s, 0.0),
+            worker=worker,
+        )
+
+
+def settled(outbox: Outbox, outcome: Outcome) -> Outcome:
+    """`outcome`, which a fleet made up for a dead worker, unless the worker had a last word.
+
+    A worker may die between its outbox and its report (promise R2): what it wrote is the truth.
+    """
+    outbox.locks.clear(outcome.trial, outcome.attempt)
+    return outbox.read(outcome.trial, outcome.attempt) or outcome
