@@ -1,0 +1,83 @@
+"""What an outcome means for the journal: a pure function, the heart of "nothing lost or doubled"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matscout.drive.policy import Policy
+from matscout.event import Event, EventKind
+from matscout.history import History
+from matscout.outcome import Kind, Outcome
+from matscout.trial import State, Trial
+
+_ENDINGS = {Kind.INVALID: EventKind.INVALID, Kind.FAILED: EventKind.FAILED}
+
+
+def events_for(
+    history: History, outcome: Outcome, policy: Policy, stopping: str = ""
+) -> list[Event]:
+    """The events that `outcome` adds; none if the journal knows it already.
+
+    `stopping` is why the loop asked the attempt to end, if it did ("pruned: …"). The first valid
+    result of a trial is its value, whichever attempt it comes from and however late; later ones are
+    replicates; the same attempt saying two different things is a conflict (promise R4).
+    """
+    if not 0 <= outcome.trial < len(history.trials):
+        return []
+    trial = history.trials[outcome.trial]
+    if outcome.kind is Kind.MEASURED:
+        return _measured(trial, outcome)
+    if history.in_flight.get(trial.id) != outcome.attempt:
+        return []  # a stale attempt has nothing to say but a value
+    if outcome.kind is Kind.REPORTED:
+        body = {"step": outcome.step, "values": dict(outcome.values)}
+        if outcome.checkpoint:
+            body["checkpoint"] = True
+        return [_event(EventKind.REPORTED, outcome, body)]
+    if outcome.kind in _ENDINGS:
+        body = {"reason": outcome.reason, "cost_s": outcome.cost_s, "worker": outcome.worker}
+        return [_event(_ENDINGS[outcome.kind], outcome, body)]
+    if stopping:
+        step = trial.reports[-1].step if trial.reports else 0
+        body = {"reason": stopping, "step": step, "cost_s": outcome.cost_s}
+        return [_event(EventKind.PRUNED, outcome, body)]
+    if outcome.kind is Kind.STOPPED:
+        return [_event(EventKind.SUSPENDED, outcome, {"reason": "stopped to be taken up again"})]
+    return given_up(trial, outcome.attempt, EventKind.CRASHED, outcome.reason, policy)
+
+
+def given_up(
+    trial: Trial, attempt: int, kind: EventKind, reason: str, policy: Policy
+) -> list[Event]:
+    """The events after an attempt broke or fell silent: retry, hand to a person, or leave alone."""
+    events = [Event(kind, trial.id, attempt, {"reason": reason})]
+    if policy.costly:
+        why = f"{reason}; a costly experiment is not repeated without your word"
+        events.append(Event(EventKind.ATTENTION, trial.id, attempt, {"reason": why}))
+    elif trial.crashes + 1 >= policy.max_crashes:
+        why = f"gave up after {trial.crashes + 1} attempts; the last: {reason}"
+        events.append(Event(EventKind.QUARANTINED, trial.id, attempt, {"reason": why}))
+    return events
+
+
+def _measured(trial: Trial, outcome: Outcome) -> list[Event]:
+    body: dict[str, Any] = {
+        "values": dict(outcome.values),
+        "sem": dict(outcome.sem),
+        "cost_s": outcome.cost_s,
+        "source": outcome.source,
+        "worker": outcome.worker,
+    }
+    if trial.state is not State.COMPLETE:
+        return [_event(EventKind.MEASURED, outcome, body)]
+    if outcome.attempt not in trial.answered:
+        return [_event(EventKind.REPLICATED, outcome, body)]
+    place = trial.answered.index(outcome.attempt)
+    known = trial.values if place == 0 else trial.replicates[place - 1].values
+    if dict(known) == dict(outcome.values):
+        return []
+    return [_event(EventKind.CONFLICT, outcome, body)]
+
+
+def _event(kind: EventKind, outcome: Outcome, body: dict[str, Any]) -> Event:
+    return Event(kind, outcome.trial, outcome.attempt, body)

@@ -1,0 +1,137 @@
+"""The TOML file that describes a run: read whole and refused whole, before anything starts."""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from matscout.drive.policy import Policy
+from matscout.errors import InputError, did_you_mean, one_line
+from matscout.trial import Target
+
+MAX_BYTES = 10_000_000
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Part(BaseModel):
+    """A proposer, an evaluator or a stopping rule: its name, and the options that it alone knows."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    type: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+
+class TargetTable(_Table):
+    name: str = Field(min_length=1)
+    direction: Literal["min", "max"]
+    unit: str = ""
+
+    def target(self) -> Target:
+        return Target(self.name, self.direction, self.unit)
+
+
+class RunTable(_Table):
+    """Budget and workers. See `Policy` for what each means."""
+
+    trials: int = Field(default=50, ge=1)
+    workers: int = Field(default=2, ge=1, le=100_000)
+    batch: int = Field(default=1, ge=1)
+    fleet: Literal["inline", "process", "ray"] = "process"
+    cpus: float = Field(default=1.0, ge=0)
+    gpus: float = Field(default=0.0, ge=0)
+    resources: dict[str, float] = {}
+    address: str | None = None
+    threads: int = Field(default=1, ge=1)
+    lease_s: float | None = Field(default=None, gt=0)
+    timeout_s: float | None = Field(default=None, gt=0)
+    budget_s: float | None = Field(default=None, gt=0)
+    max_crashes: int = Field(default=3, ge=1)
+    costly: bool = False
+    on_interrupt: Literal["cancel", "wait"] | None = None
+
+    def policy(self) -> Policy:
+        return Policy(
+            trials=self.trials,
+            slots=self.workers,
+            batch=self.batch,
+            lease_s=self.lease_s,
+            timeout_s=self.timeout_s,
+            max_crashes=self.max_crashes,
+            costly=self.costly,
+            budget_s=self.budget_s,
+            on_interrupt=self.on_interrupt or ("wait" if self.costly else "cancel"),
+        )
+
+
+class Config(_Table):
+    """A whole run. `space` is read by matscout.space and matscout.data.pools."""
+
+    kind: Literal["sweep", "campaign"] = "sweep"
+    name: str
+    seed: int = Field(default=0, ge=0)
+    space: dict[str, Any]
+    targets: list[TargetTable] = Field(min_length=1)
+    evaluator: Part
+    proposer: Part | None = None
+    early_stopping: Part | None = None
+    run: RunTable = RunTable()
+
+
+def read_toml(path: Path) -> tuple[dict[str, Any], str]:
+    """The TOML file at `path` and the SHA-256 of its bytes; InputError says what is wrong with it."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(
+            str(path), f"cannot be read ({error.strerror})", "check the path"
+        ) from None
+    if len(data) > MAX_BYTES:
+        raise InputError(
+            str(path), f"is larger than {MAX_BYTES} bytes", "put tables into files of their own"
+        )
+    try:
+        return tomllib.loads(data.decode()), hashlib.sha256(data).hexdigest()
+    except UnicodeDecodeError:
+        raise InputError(str(path), "is not UTF-8 text", "save it as UTF-8") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(str(path), f"is not TOML: {error}") from None
+
+
+def parse_config(raw: dict[str, Any]) -> Config:
+    """`raw` as a Config, or InputError for the first thing wrong, with the nearest known key."""
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        raise _explained(error, raw) from None
+
+
+def _explained(error: ValidationError, raw: dict[str, Any]) -> InputError:
+    # A misspelt key makes another one missing: name the misspelling, which is the cause.
+    details = sorted(error.errors(), key=lambda d: d["type"] != "extra_forbidden")[0]
+    path = [str(part) for part in details["loc"]]
+    where = ".".join(path)
+    if details["type"] == "extra_forbidden":
+        known = _known_keys(path[:-1])
+        outer = ".".join(path[:-1]) or "top level"
+        return InputError(outer, f"unknown key {path[-1]!r}", did_you_mean(path[-1], known))
+    if details["type"] == "missing":
+        return InputError(where, "is missing", "add it")
+    what = details["msg"][0].lower() + details["msg"][1:]
+    return InputError(where, one_line(f"{what}, got {details['input']!r:.80}"))
+
+
+def _known_keys(path: list[str]) -> list[str]:
+    tables: dict[str, type[BaseModel]] = {"run": RunTable, "targets": TargetTable}
+    model = tables.get(path[0], Config) if path else Config
+    return list(model.model_fields)

@@ -1,0 +1,310 @@
+"""The one loop, for sweeps and campaigns: ask, journal, dispatch, record, ask again.
+
+Two orders hold everywhere. A suggestion is in the journal before it is dispatched, and a result is
+in the journal before it is acknowledged. And outcomes are taken one at a time, with the free slots
+filled before each: so what is asked depends on the order of completion alone, not on how outcomes
+happened to arrive together, nor on how often the driver was killed (promise R5).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from matscout.clock import Clock
+from matscout.drive.absorb import events_for, given_up
+from matscout.drive.interrupt import Interrupt
+from matscout.drive.policy import Policy
+from matscout.drive.prune import Pruner
+from matscout.drive.stop import hopeless
+from matscout.errors import JournalUnavailable
+from matscout.event import Event, EventKind
+from matscout.failpoint import failpoint
+from matscout.fleet.base import Fleet
+from matscout.history import History
+from matscout.journal import Journal
+from matscout.outcome import Assignment, Outcome
+from matscout.propose.base import Proposer
+from matscout.seeds import ask_seed, trial_seed
+from matscout.space import Space
+from matscout.trial import State, Trial
+
+_POLL_S = 0.25
+"""Longest wait for outcomes: how late an interrupt or an expired lease may be noticed. Fleets
+return as soon as something comes in, so this costs a busy run nothing."""
+
+_GRACE_S = 6.0
+"""How long running work gets to save itself after an interrupt; the whole exit has 10 s (R16)."""
+
+
+class Observer:
+    """Sees what happens. The base class looks away."""
+
+    def event(self, event: Event, history: History) -> None:
+        """`event` is in the journal and in the history."""
+
+    def note(self, text: str) -> None:
+        """Something a person should read, in one line."""
+
+
+@dataclass
+class Loop:
+    """One sitting of a run. Everything it must not forget is in the journal."""
+
+    journal: Journal
+    history: History
+    space: Space
+    proposer: Proposer
+    fleet: Fleet
+    policy: Policy
+    seed: int
+    clock: Clock
+    pruner: Pruner | None = None
+    observer: Observer = field(default_factory=Observer)
+    interrupt: Interrupt = field(default_factory=Interrupt)
+
+    def __post_init__(self) -> None:
+        self._inbox: deque[Outcome] = deque()
+        self._staged: list[Event] = []  # folded, not yet journalled
+        self._owed: deque[Outcome] = deque()  # outcomes to acknowledge once they are journalled
+        self._running: dict[int, int] = {}  # trial → attempt that this sitting submitted
+        self._deadline: dict[int, float] = {}  # trial → when its lease ends, monotonic
+        self._stopping: dict[int, str] = {}  # trial → why it was asked to end
+        self._exhausted = False
+        self._started = self.clock.monotonic()
+
+    def run(self, recovered: list[Outcome] | None = None) -> str:
+        """Go on until the run is over and return why. `recovered` is what the outbox still held."""
+        self._inbox.extend(recovered or ())
+        while True:
+            if self.interrupt.level:
+                return self._leave()
+            reason = self._over()
+            if reason:
+                self._settle()
+                self.record(Event(EventKind.STOPPED, body={"reason": reason}))
+                return reason
+            self._fill()
+            self._settle()
+            self._expire()
+            if self._inbox:
+                self._take(self._inbox.popleft())
+                error = hopeless(self.history)
+                if error is not None:
+                    self._settle()
+                    self.record(Event(EventKind.STOPPED, body={"reason": str(error)}))
+                    raise error
+            else:
+                self._inbox.extend(self.fleet.poll(_POLL_S))
+
+    def record(self, *events: Event) -> None:
+        """Fold and journal. While the disk refuses, wait and try again: nothing is acknowledged."""
+        self._stage(*events)
+        told = False
+        while True:
+            try:
+                self.journal.commit()
+                break
+            except JournalUnavailable as error:
+                if self.interrupt.level:
+                    raise
+                if not told:
+                    self.observer.note(f"paused: {error}; goes on when the disk takes it")
+                    told = True
+                self._inbox.extend(self.fleet.poll(_POLL_S))
+        for event in self._staged:
+            self.observer.event(event, self.history)
+        self._staged.clear()
+
+    def _stage(self, *events: Event) -> None:
+        """Fold now, journal with the next `record`: an outcome and the ask that follows it share a
+        transaction. Until that is through, nothing is dispatched and nothing acknowledged."""
+        for event in self.journal.stage(*events):
+            self.history.apply(event)
+            self._staged.append(event)
+
+    def _settle(self) -> None:
+        """Journal what is staged and acknowledge the outcomes it came from."""
+        if self._staged:
+            self.record()
+        failpoint("loop.before_acknowledge")
+        while self._owed:
+            self.fleet.acknowledge(self._owed.popleft())
+
+    # -- asking and dispatching ---------------------------------------------------------------
+
+    def _fill(self) -> None:
+        """Dispatch what waits, then ask for as much as slots and budget allow."""
+        for trial in self._waiting():
+            if len(self._running) >= self.fleet.slots:
+                return
+            self._dispatch(trial, trial.attempts + 1)
+        while not self._exhausted and not self._spent():
+            free = self.policy.slots - self.history.count_pending
+            wanted = min(self.policy.batch, self.policy.trials - len(self.history.trials))
+            if wanted < 1 or free < wanted:
+                return
+            self._ask(wanted)
+
+    def _waiting(self) -> list[Trial]:
+        """Pending trials that nobody works on, nor has an outcome waiting in the inbox."""
+        if self.history.count_pending == len(self._running):
+            return []
+        answered = {o.trial for o in self._inbox if o.ends_attempt}
+        return [
+            t
+            for t in self.history.pending
+            if t.state is State.PENDING
+            and t.id not in self._running
+            and t.id not in answered
+            and t.id not in self.history.in_flight
+        ]
+
+    def _ask(self, wanted: int) -> None:
+        before = self.clock.monotonic()
+        index = len(self.history.trials)
+        seed = ask_seed(self.seed, index)
+        proposals = self.proposer.propose(self.space, self.history, wanted, seed=seed)
+        seconds = self.clock.monotonic() - before
+        if not proposals:
+            self._exhausted = True
+            return
+        failpoint("loop.before_asked")
+        asked = [
+            Event(
+                EventKind.ASKED,
+                index + i,
+                body={
+                    "params": dict(p.params),
+                    "candidate": p.candidate,
+                    "proposer": self.proposer.name,
+                    "why": dict(p.why),
+                    "ask_s": round(seconds / len(proposals), 6),
+                },
+            )
+            for i, p in enumerate(proposals)
+        ]
+        at_once = max(self.fleet.slots - len(self._running), 0)
+        firsts = [Event(EventKind.DISPATCHED, e.trial, 1) for e in asked[:at_once]]
+        self.record(*asked, *firsts)
+        failpoint("loop.after_asked")
+        for event in firsts:
+            assert event.trial is not None
+            self._submit(self.history.trials[event.trial], 1)
+
+    def _dispatch(self, trial: Trial, attempt: int) -> None:
+        self.record(Event(EventKind.DISPATCHED, trial.id, attempt))
+        self._submit(trial, attempt)
+
+    def _submit(self, trial: Trial, attempt: int) -> None:
+        self._running[trial.id] = attempt
+        self._renew(trial.id)
+        failpoint("loop.before_submit")
+        self.fleet.submit(
+            Assignment(
+                trial=trial.id,
+                attempt=attempt,
+                params=trial.params,
+                candidate=trial.candidate,
+                seed=trial_seed(self.seed, trial.id),
+                timeout_s=self.policy.timeout_s,
+            )
+        )
+
+    # -- recording ----------------------------------------------------------------------------
+
+    def _take(self, outcome: Outcome) -> None:
+        """Fold what an outcome means; `_settle` journals it, then acknowledges."""
+        stopping = self._stopping.get(outcome.trial, "")
+        events = events_for(self.history, outcome, self.policy, stopping)
+        self._stage(*events)
+        self._owed.append(outcome)
+        if outcome.ends_attempt:
+            if self._running.get(outcome.trial) == outcome.attempt:
+                self._forget(outcome.trial)
+        elif events:
+            self._renew(outcome.trial)
+            self._consider_pruning(self.history.trials[outcome.trial])
+
+    def _consider_pruning(self, trial: Trial) -> None:
+        if self.pruner is None or trial.id in self._stopping or trial.id not in self._running:
+            return
+        reason = self.pruner.verdict(self.history, trial)
+        if reason:
+            self._stopping[trial.id] = reason
+            self.fleet.cancel(trial.id)
+
+    def _forget(self, trial: int) -> None:
+        self._running.pop(trial, None)
+        self._deadline.pop(trial, None)
+        self._stopping.pop(trial, None)
+
+    # -- leases -------------------------------------------------------------------------------
+
+    def _renew(self, trial: int) -> None:
+        if self.policy.lease_s is not None:
+            self._deadline[trial] = self.clock.monotonic() + self.policy.lease_s
+
+    def _expire(self) -> None:
+        """Give up attempts that have been silent for longer than their lease."""
+        if not self._deadline:
+            return
+        now = self.clock.monotonic()
+        for trial in [t for t, deadline in self._deadline.items() if deadline <= now]:
+            reason = f"no sign of life for {self.policy.lease_s:g} s"
+            events = given_up(
+                self.history.trials[trial],
+                self._running[trial],
+                EventKind.EXPIRED,
+                reason,
+                self.policy,
+            )
+            self.record(*events)
+            del self._deadline[trial]
+            # The slot is free when the fleet says how the attempt ended, which may be a late value.
+            self.fleet.cancel(trial)
+
+    # -- ending -------------------------------------------------------------------------------
+
+    def _spent(self) -> bool:
+        if len(self.history.trials) >= self.policy.trials:
+            return True
+        budget = self.policy.budget_s
+        return budget is not None and self.clock.monotonic() - self._started >= budget
+
+    def _over(self) -> str:
+        """Why there is nothing left to do, or an empty text."""
+        if self._inbox or self._running or self.history.count_pending:
+            return ""
+        if len(self.history.trials) >= self.policy.trials:
+            return f"budget of {self.policy.trials} trials used"
+        if self._exhausted:
+            return "the space is exhausted"
+        return "budget of time used" if self._spent() else ""
+
+    def _leave(self) -> str:
+        """Stop in order: nothing new, let running work save itself, record what came back."""
+        waiting = self.policy.on_interrupt == "wait"
+        if not waiting:
+            for trial in list(self._running):
+                self.fleet.cancel(trial)
+        self.observer.note(
+            "stopping: " + ("waiting for running work" if waiting else "running work saves itself")
+        )
+        until = self.clock.monotonic() + _GRACE_S
+        while self._running and self.interrupt.level < 2:
+            if not waiting and self.clock.monotonic() >= until:
+                break
+            self._inbox.extend(self.fleet.poll(_POLL_S))
+            while self._inbox:
+                self._take(self._inbox.popleft())
+            self._settle()
+        self._settle()
+        if not self.policy.costly:
+            for trial, attempt in self._running.items():
+                if self.history.in_flight.get(trial) == attempt:
+                    self.record(
+                        Event(EventKind.SUSPENDED, trial, attempt, {"reason": "interrupted"})
+                    )
+        self.record(Event(EventKind.STOPPED, body={"reason": "interrupted"}))
+        return "interrupted"

@@ -1,0 +1,40 @@
+"""How a run spends: budget, workers, retries. Values only; the loop obeys them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from matscout.errors import InputError
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Everything about a run that may change between two sittings without changing its past.
+
+    trials: how many trials are asked for in all. slots: how many are open at once.
+    lease_s: silence (no report) after which an attempt is given up; None waits for ever.
+    timeout_s: how long one attempt may take; the fleet enforces it. max_crashes: crashes and
+    expired leases after which a trial is left alone. costly: never repeat an experiment by
+    ourselves. budget_s: seconds after which nothing more is asked in this sitting.
+    on_interrupt: whether Ctrl-C cancels running work (trainers save first) or waits for it.
+    """
+
+    trials: int
+    slots: int = 1
+    batch: int = 1
+    lease_s: float | None = None
+    timeout_s: float | None = None
+    max_crashes: int = 3
+    costly: bool = False
+    budget_s: float | None = None
+    on_interrupt: Literal["cancel", "wait"] = "cancel"
+
+    def __post_init__(self) -> None:
+        for name in ("trials", "slots", "batch", "max_crashes"):
+            if getattr(self, name) < 1:
+                raise InputError(f"run.{name}", f"must be at least 1, got {getattr(self, name)}")
+        for name in ("lease_s", "timeout_s", "budget_s"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise InputError(f"run.{name}", f"must be positive, got {value}")
