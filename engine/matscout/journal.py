@@ -69,6 +69,7 @@ class Journal:
         self._clock = clock
         self._connection = engine.connect()
         self._head: int | None = None
+        self._staged: list[dict[str, Any]] = []
         self.last_seq = 0
         self.last_hash = GENESIS
         self.notes: list[str] = []
@@ -130,40 +131,60 @@ class Journal:
 
         Raises JournalUnavailable, with nothing changed, if the disk would not have them.
         """
+        stamped = self.stage(*events)
+        try:
+            self.commit()
+        except JournalUnavailable:
+            del self._staged[len(self._staged) - len(stamped) :]
+            raise
+        return stamped
+
+    def stage(self, *events: Event) -> list[Event]:
+        """Give events their seq and time, to be written by the next `commit`: not yet on the disk.
+
+        For a loop that has to think between two events and wants one transaction for both.
+        """
         if self._owner is None:
             raise ValueError("this journal was opened to be read")
         now = self._clock.wall()
-        stamped = [
-            replace(event, seq=self.last_seq + place, time=now)
-            for place, event in enumerate(events, start=1)
-        ]
-        rows, chain = [], self.last_hash
-        for event in stamped:
+        stamped, rows = [], list(self._staged)
+        for event in events:
+            seq = rows[-1]["seq"] + 1 if rows else self.last_seq + 1
             row: dict[str, Any] = {
-                "seq": event.seq,
+                "seq": seq,
                 "schema": SCHEMA,
-                "time": event.time,
+                "time": now,
                 "kind": event.kind.value,
                 "trial": event.trial,
                 "attempt": event.attempt,
                 "body": event.body_json(),
             }
-            chain = row["hash"] = _chained(chain, **row)
+            row["hash"] = _chained(rows[-1]["hash"] if rows else self.last_hash, **row)
             rows.append(row)
-        if not rows:
-            return []
+            stamped.append(replace(event, seq=seq, time=now))
+        self._staged = rows
+        return stamped
+
+    def commit(self) -> None:
+        """Write what is staged, in one transaction; when this returns it is on the disk.
+
+        Raises JournalUnavailable if the disk would not have it: it is still staged, try again.
+        """
+        if not self._staged:
+            return
         try:
             failpoint("journal.before_write")
-            self._connection.execute(_events.insert(), rows)
+            self._connection.execute(_events.insert(), self._staged)
             failpoint("journal.before_commit")
             self._connection.commit()
         except (DBAPIError, OSError) as error:
             self._connection.rollback()
             raise JournalUnavailable(one_line(f"{self._folder.journal}: {_cause(error)}")) from None
         failpoint("journal.after_commit")
-        self.last_seq, self.last_hash = self.last_seq + len(rows), chain
+        last = self._staged[-1]
+        self._staged = []
+        self.last_seq, self.last_hash = last["seq"], last["hash"]
         self._write_head()
-        return stamped
 
     def read(self, since: int = 0) -> Iterator[Event]:
         """Events after `since`, each checked against the chain; JournalDamaged at the first bad one."""

@@ -1,0 +1,254 @@
+"""The command line: words and options. Each command imports its work only when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from matscout.errors import MatscoutError, one_line
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Find the next experiment worth doing, and the model worth trusting, when data are scarce.",
+)
+campaign = typer.Typer(
+    no_args_is_help=True, help="Active learning: choose the next material to make or simulate."
+)
+app.add_typer(campaign, name="campaign")
+
+Runs = Annotated[Path, typer.Option("--runs", help="The folder that holds the runs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, or the path to its folder.")]
+Trials = Annotated[int | None, typer.Option(min=1, help="How many trials in all.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="How many trials at once.")]
+FleetName = Annotated[str | None, typer.Option(help="inline, process or ray.")]
+Gpus = Annotated[float | None, typer.Option(min=0, help="GPUs a worker (ray; may be a fraction).")]
+Cpus = Annotated[float | None, typer.Option(min=0, help="CPUs a worker (ray).")]
+Address = Annotated[
+    str | None, typer.Option(help="A Ray cluster to join; default: one of our own.")
+]
+Name = Annotated[str | None, typer.Option(help="The run's name; default: the config's.")]
+Seed = Annotated[int | None, typer.Option(min=0, help="The seed; default: the config's.")]
+
+DEFAULT_RUNS = Path("results/runs")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"matscout {version('matscout')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print it.")
+    ] = False,
+) -> None:
+    """`debug` is read by `main`, which is where errors arrive."""
+
+
+@app.command()
+def demo(
+    runs: Runs = DEFAULT_RUNS,
+    name: Name = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    experiments: Annotated[int, typer.Option(min=1, help="How many crystals to compute.")] = 40,
+    sweep_trials: Annotated[int, typer.Option(min=0, help="Models to train after; 0: none.")] = 12,
+    fleet: FleetName = None,
+    json: Json = False,
+) -> None:
+    """The main job on real crystals: which lead-free halide perovskites are stable?"""
+    from matscout.cli.demo import demo as command
+
+    _end(command(runs, name, seed, experiments, sweep_trials, fleet, json))
+
+
+@app.command()
+def sweep(
+    config: ConfigFile,
+    runs: Runs = DEFAULT_RUNS,
+    name: Name = None,
+    seed: Seed = None,
+    trials: Trials = None,
+    workers: Workers = None,
+    fleet: FleetName = None,
+    gpus: Gpus = None,
+    cpus: Cpus = None,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Search a model's hyperparameters."""
+    from matscout.cli.runs import start
+
+    overrides = {
+        "name": name, "seed": seed, "trials": trials, "workers": workers, "fleet": fleet,
+        "gpus": gpus, "cpus": cpus, "address": address,
+    }  # fmt: skip
+    _end(start(config, "sweep", runs, overrides, json))
+
+
+@campaign.command("new")
+def campaign_new(
+    config: ConfigFile, runs: Runs = DEFAULT_RUNS, name: Name = None, seed: Seed = None
+) -> None:
+    """Make a campaign's run folder; nothing is measured yet."""
+    from matscout.cli.runs import new
+
+    _end(new(config, "campaign", runs, {"name": name, "seed": seed}))
+
+
+@campaign.command("run")
+def campaign_run(
+    run: Run,
+    runs: Runs = DEFAULT_RUNS,
+    config: Annotated[Path | None, typer.Option(help="The config, if it has moved.")] = None,
+    trials: Trials = None,
+    workers: Workers = None,
+    fleet: FleetName = None,
+    gpus: Gpus = None,
+    cpus: Cpus = None,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Run a campaign, or go on with it, until its budget is used."""
+    _resume(run, runs, config, trials, workers, fleet, gpus, cpus, address, json)
+
+
+@app.command()
+def resume(
+    run: Run,
+    runs: Runs = DEFAULT_RUNS,
+    config: Annotated[Path | None, typer.Option(help="The config, if it has moved.")] = None,
+    trials: Trials = None,
+    workers: Workers = None,
+    fleet: FleetName = None,
+    gpus: Gpus = None,
+    cpus: Cpus = None,
+    address: Address = None,
+    json: Json = False,
+) -> None:
+    """Go on with a run exactly where it stopped or died."""
+    _resume(run, runs, config, trials, workers, fleet, gpus, cpus, address, json)
+
+
+def _resume(
+    run: str,
+    runs: Path,
+    config: Path | None,
+    trials: int | None,
+    workers: int | None,
+    fleet: str | None,
+    gpus: float | None,
+    cpus: float | None,
+    address: str | None,
+    json: bool,
+) -> None:
+    from matscout.cli.runs import go_on
+
+    overrides = {
+        "trials": trials, "workers": workers, "fleet": fleet,
+        "gpus": gpus, "cpus": cpus, "address": address,
+    }  # fmt: skip
+    _end(go_on(run, runs, config, overrides, json))
+
+
+@app.command()
+def status(run: Run, runs: Runs = DEFAULT_RUNS, json: Json = False) -> None:
+    """How a run stands, also while it is running."""
+    from matscout.cli.show import status as command
+
+    _end(command(run, runs, json))
+
+
+@app.command()
+def verify(run: Run, runs: Runs = DEFAULT_RUNS, json: Json = False) -> None:
+    """Check every record of a run's journal. Needs no Ray and changes nothing."""
+    from matscout.cli.show import verify as command
+
+    _end(command(run, runs, json))
+
+
+@app.command()
+def export(
+    run: Run,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
+    to: Annotated[str, typer.Option("--to", help="csv, or optuna (for optuna-dashboard).")] = "csv",
+    runs: Runs = DEFAULT_RUNS,
+    json: Json = False,
+) -> None:
+    """Write a run's trials as a CSV table or as an Optuna study."""
+    from matscout.cli.show import export as command
+
+    _end(command(run, runs, out, to, json))
+
+
+@app.command()
+def spaces(
+    name: Annotated[str | None, typer.Argument(help="Print this one.")] = None,
+    json: Json = False,
+) -> None:
+    """The ready search spaces that matscout brings."""
+    from matscout.cli.show import spaces as command
+
+    _end(command(name, json))
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="overhead or halide-reference.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the table.")] = None,
+    trials: Annotated[int, typer.Option(min=10, help="No-op trials (overhead).")] = 300,
+    repeats: Annotated[int, typer.Option(min=1, help="Interleaved rounds (overhead).")] = 3,
+    json: Json = False,
+) -> None:
+    """Measure the engine beside its peers, or recompute a table that matscout brings."""
+    from matscout.cli.bench import bench as command
+
+    _end(command(name, out, trials, repeats, json))
+
+
+def _end(code: int) -> None:
+    if code:
+        raise typer.Exit(code)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point: one line and an exit code for whatever goes wrong, a traceback with --debug."""
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        code = app(args=words, standalone_mode=False)
+    except MatscoutError as error:
+        code = _complain(error, words, str(error), error.exit_code)
+    except (KeyboardInterrupt, typer.Abort) as error:
+        code = _complain(error, words, "interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:
+        if hasattr(error, "format_message"):  # a usage error of the parser
+            code = _complain(error, words, f"{error.format_message()} (see matscout --help)", 2)
+        else:
+            text = f"internal error: {type(error).__name__}: {error}; run it again with --debug"
+            code = _complain(error, words, text, 3)
+    sys.exit(code or 0)
+
+
+def _complain(error: BaseException, words: list[str], text: str, code: int) -> int:
+    if "--debug" in words:
+        import traceback
+
+        traceback.print_exception(error)
+    print(f"matscout: {one_line(text)}", file=sys.stderr)
+    return code

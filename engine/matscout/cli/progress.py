@@ -1,0 +1,123 @@
+"""What a person sees while a run runs: a live line on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from matscout.drive.loop import Observer
+from matscout.errors import one_line
+from matscout.event import Event, EventKind
+from matscout.history import History
+from matscout.trial import State, Target, Trial
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+_WORTH_A_LINE = frozenset(
+    {
+        EventKind.MEASURED,
+        EventKind.FAILED,
+        EventKind.INVALID,
+        EventKind.PRUNED,
+        EventKind.CRASHED,
+        EventKind.EXPIRED,
+        EventKind.QUARANTINED,
+        EventKind.ATTENTION,
+        EventKind.CONFLICT,
+    }
+)
+_QUIET_AFTER = 200
+_SECONDS_BETWEEN = 1.0
+
+
+class Progress(Observer):
+    """Shows each trial that ends. Beyond the first 200 lines a log gets one a second."""
+
+    def __init__(self, total: int, noun: str = "trials") -> None:
+        self._total = total
+        self._noun = noun
+        self._lines = 0
+        self._last = 0.0
+        self._rich: RichProgress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Progress:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+            from rich.progress import Progress as RichProgress
+
+            self._rich = RichProgress(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=30),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[best]}", markup=False),
+                console=Console(stderr=True),
+            )
+            self._task = self._rich.add_task(self._noun, total=self._total, best="")
+            self._rich.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._rich is not None:
+            self._rich.stop()
+
+    def event(self, event: Event, history: History) -> None:
+        if event.kind not in _WORTH_A_LINE or event.trial is None:
+            return
+        trial = history.trials[event.trial]
+        if self._rich is not None and self._task is not None:
+            done = len(history.finished)
+            self._rich.update(self._task, completed=done, best=best_line(history))
+        if event.kind is EventKind.MEASURED and self._rich is not None:
+            return
+        now = time.monotonic()
+        if self._lines < _QUIET_AFTER or now - self._last >= _SECONDS_BETWEEN:
+            self._lines += 1
+            self._last = now
+            self._print(_describe(event, trial, history.targets))
+
+    def note(self, text: str) -> None:
+        self._print(one_line(text))
+
+    def _print(self, text: str) -> None:
+        if self._rich is not None:
+            self._rich.console.print(text, markup=False, highlight=False)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+
+def best_line(history: History) -> str:
+    """`best y = 1.23 (trial 4)`, or nothing yet."""
+    best = history.best()
+    if best is None:
+        return ""
+    target = history.targets[0]
+    unit = f" {target.unit}" if target.unit else ""
+    return one_line(f"best {target.name} = {best.values[target.name]:.6g}{unit} ({label(best)})")
+
+
+def label(trial: Trial) -> str:
+    return one_line(trial.candidate) if trial.candidate else f"trial {trial.id}"
+
+
+def _describe(event: Event, trial: Trial, targets: tuple[Target, ...]) -> str:
+    who = f"trial {trial.id}" + (f" {trial.candidate}" if trial.candidate else "")
+    if event.kind is EventKind.MEASURED:
+        said = event.body["values"]
+        values = ", ".join(f"{t.name} = {said[t.name]:.6g}" for t in targets)
+        return one_line(f"{who}: {values} ({event.body['cost_s']:.1f} s)")
+    reason = event.body.get("reason", "")
+    word = "pruned" if event.kind is EventKind.PRUNED else event.kind.value
+    again = " (to be retried)" if trial.state is State.PENDING else ""
+    return one_line(f"{who}: {word}: {reason}{again}")

@@ -1,0 +1,139 @@
+"""The only place that picks concrete classes by name. Nothing heavy is imported until one is built."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
+
+from matscout.drive.config import Part, RunTable
+from matscout.drive.prune import Pruner
+from matscout.errors import InputError, did_you_mean, one_line
+from matscout.evaluate.base import Evaluator
+from matscout.fleet.base import EvaluatorFactory, Fleet
+from matscout.propose.base import Proposer
+from matscout.runfolder import RunFolder
+from matscout.trial import Target
+
+PROPOSERS = {
+    "random": "matscout.propose.random:RandomProposer",
+    "sobol": "matscout.propose.sobol:SobolProposer",
+    "tpe": "matscout.propose.tpe:TpeProposer",
+    "gp": "matscout.propose.gp:GpProposer",
+}
+EVALUATORS = {
+    "function": "matscout.evaluate.function:FunctionEvaluator",
+    "table": "matscout.evaluate.table:TableEvaluator",
+    "command": "matscout.evaluate.command:CommandEvaluator",
+    "chgnet": "matscout.evaluate.chgnet_oracle:ChgnetOracle",
+    "tabular": "matscout.evaluate.trainer_tabular:TabularTrainer",
+    "crystal_graph": "matscout.evaluate.trainer_crystal:CrystalGraphTrainer",
+}
+PRUNERS = {
+    "asha": "matscout.drive.prune:SuccessiveHalving",
+    "median": "matscout.drive.prune:Median",
+}
+RUNS_FOREIGN_CODE = frozenset({"function", "command"})
+"""Evaluators that start what a config names: such a name is never taken from a run folder."""
+
+
+def proposer(part: Part) -> Proposer:
+    built: Proposer = _build("proposer", PROPOSERS, part.type, part.options, Path())
+    return built
+
+
+def pruner(part: Part | None) -> Pruner | None:
+    if part is None:
+        return None
+    built: Pruner = _build("early_stopping", PRUNERS, part.type, part.options, Path())
+    return built
+
+
+def evaluator(kind: str, options: Mapping[str, Any], base: str) -> Evaluator:
+    """Build an evaluator; relative paths in its options start from the folder `base`."""
+    built: Evaluator = _build("evaluator", EVALUATORS, kind, options, Path(base))
+    return built
+
+
+def evaluator_factory(part: Part, base: Path) -> EvaluatorFactory:
+    """What a worker calls to build the evaluator; it travels as names and plain options."""
+    return partial(evaluator, part.type, part.options, str(base.absolute()))
+
+
+def fleet(
+    run: RunTable, factory: EvaluatorFactory, targets: tuple[Target, ...], folder: RunFolder
+) -> Fleet:
+    """Start the workers that a config asks for."""
+    if run.fleet == "inline":
+        from matscout.fleet.inline import Inline
+
+        return Inline(factory, targets, folder, slots=run.workers)
+    if run.fleet == "process":
+        from matscout.fleet.process import ProcessFleet
+
+        return ProcessFleet(
+            factory,
+            targets,
+            folder,
+            slots=run.workers,
+            threads=run.threads,
+            costly=run.costly,
+        )
+    from matscout.fleet.ray_actors import RayFleet
+
+    return RayFleet(
+        factory,
+        targets,
+        folder,
+        slots=run.workers,
+        cpus=run.cpus,
+        gpus=run.gpus,
+        resources=run.resources,
+        address=run.address,
+        threads=run.threads,
+    )
+
+
+def _build(
+    what: str, known: Mapping[str, str], name: str, options: Mapping[str, Any], base: Path
+) -> Any:
+    if name not in known:
+        raise InputError(f"{what}.type", f"unknown {name!r}", did_you_mean(name, known))
+    module, _, attribute = known[name].partition(":")
+    cls = getattr(import_module(module), attribute)
+    parameters = inspect.signature(cls).parameters
+    for key in options:
+        if key not in parameters:
+            raise InputError(what, f"unknown key {key!r}", did_you_mean(key, parameters))
+    for key, parameter in parameters.items():
+        if parameter.default is parameter.empty and key not in options:
+            raise InputError(what, f"{key} is missing", f"a {name} {what} needs it")
+    if "folder" in parameters:  # where a user's own code is looked for: beside their config
+        options = {"folder": str(base), **options}
+    hints = get_type_hints(cls.__init__)
+    checked = {
+        key: _checked(f"{what}.{key}", hints.get(key, Any), value, base)
+        for key, value in options.items()
+    }
+    return cls(**checked)
+
+
+def _checked(where: str, hint: Any, value: Any, base: Path) -> Any:
+    try:
+        adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
+    except (PydanticSchemaGenerationError, PydanticUserError):
+        adapter = TypeAdapter(hint)
+    try:
+        checked = adapter.validate_python(value)
+    except ValidationError as error:
+        what = error.errors()[0]["msg"]
+        raise InputError(
+            where, one_line(f"{what[0].lower()}{what[1:]}, got {value!r:.80}")
+        ) from None
+    return base / checked if isinstance(checked, Path) else checked

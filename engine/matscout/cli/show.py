@@ -1,0 +1,161 @@
+"""Commands that look at a run and change nothing in it."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import os
+from pathlib import Path
+from typing import Any
+
+from matscout.cli.assemble import find_run
+from matscout.cli.progress import label
+from matscout.data.pools import ready_space, ready_spaces
+from matscout.drive.run import RunSpec, load
+from matscout.errors import InputError, did_you_mean, one_line
+from matscout.history import History
+from matscout.journal import Journal
+from matscout.owner import current_owner
+from matscout.runfolder import RunFolder
+from matscout.trial import State, Trial
+
+
+def status(run: str, runs: Path, json: bool) -> int:
+    """Counts, best, what is open, and who drives."""
+    folder = find_run(run, runs)
+    history, spec = load(folder)
+    if json:
+        print(jsonlib.dumps(summary(folder, history, spec), indent=1))
+    else:
+        for line in summary_lines(folder, history, spec):
+            print(line)
+    return 0
+
+
+def verify(run: str, runs: Path, json: bool) -> int:
+    """Every record of the journal, or the first thing wrong (exit 3)."""
+    folder = find_run(run, runs)
+    with Journal.read_only(folder) as journal:
+        verdict = journal.verify()
+    waiting = sorted(p.name for p in folder.outbox.glob("*.json"))
+    if json:
+        report = {
+            "run": str(folder.root),
+            "sound": True,
+            "events": verdict.events,
+            "hash": verdict.hash,
+            "notes": list(verdict.notes),
+            "outbox": len(waiting),
+        }
+        print(jsonlib.dumps(report, indent=1))
+        return 0
+    print(f"{folder.journal}: sound, {verdict.events} events, hash {verdict.hash[:16]}")
+    for note in verdict.notes:
+        print(one_line(note))
+    if waiting:
+        print(
+            f"{len(waiting)} finished experiments wait in the outbox: resume the run to take them in"
+        )
+    return 0
+
+
+def export(run: str, runs: Path, out: Path, to: str, json: bool) -> int:
+    """The trials as a table or as an Optuna study, never over an existing file."""
+    kinds = ("csv", "optuna")
+    if to not in kinds:
+        raise InputError("--to", f"unknown format {to!r}", did_you_mean(to, kinds))
+    if out.exists():
+        raise InputError(str(out), "exists already", "choose another file")
+    if not out.absolute().parent.is_dir():
+        raise InputError(str(out), "its folder does not exist", "make the folder first")
+    folder = find_run(run, runs)
+    history, spec = load(folder)
+    draft = out.with_name(f".{out.name}.draft-{os.getpid()}")
+    try:
+        if to == "csv":
+            from matscout.report.table import write_csv
+
+            write_csv(draft, history)
+        else:
+            from matscout.report.optuna_study import write_study
+
+            write_study(draft, spec.name, spec.space, history)
+        os.replace(draft, out)
+    finally:
+        draft.unlink(missing_ok=True)
+    if json:
+        print(jsonlib.dumps({"file": str(out), "format": to, "trials": len(history.trials)}))
+    else:
+        print(f"{out}: {len(history.trials)} trials")
+        if to == "optuna":
+            print(f"open it with: optuna-dashboard sqlite:///{out}")
+    return 0
+
+
+def spaces(name: str | None, json: bool) -> int:
+    """The ready search spaces: their names, or the text of one."""
+    if name is not None:
+        print(ready_space(name).read_text(), end="")
+        return 0
+    known = ready_spaces()
+    if json:
+        print(jsonlib.dumps({key: str(path) for key, path in known.items()}, indent=1))
+        return 0
+    for key, path in known.items():
+        first = path.read_text().splitlines()[0].lstrip("# ")
+        print(f"{key:24} {first}")
+    return 0
+
+
+def summary(folder: RunFolder, history: History, spec: RunSpec) -> dict[str, Any]:
+    """How a run stands, for a machine."""
+    best = history.best()
+    return {
+        "run": str(folder.root),
+        "name": spec.name,
+        "kind": spec.kind,
+        "seed": spec.seed,
+        "budget": spec.policy.trials,
+        "asked": len(history.trials),
+        "states": {s.value: history.count(s) for s in State if history.count(s)},
+        "best": _trial(best) if best else None,
+        "driver": current_owner(folder.lock) or None,
+        "stopped": history.stopped or None,
+        "needs_attention": [_trial(t) for t in history.trials if t.state is State.NEEDS_ATTENTION],
+    }
+
+
+def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[str]:
+    """How a run stands, for a person."""
+    states = ", ".join(f"{history.count(s)} {s.value}" for s in State if history.count(s))
+    lines = [
+        f"{spec.kind} {spec.name}: {states or 'nothing asked yet'}",
+        f"folder: {folder.root}",
+    ]
+    best = history.best()
+    if best is not None:
+        values = ", ".join(f"{k} = {v:.6g}" for k, v in best.values.items())
+        lines.append(one_line(f"best: {label(best)}: {values}"))
+        if best.candidate is None:
+            lines.append(
+                one_line("      " + ", ".join(f"{k} = {v}" for k, v in best.params.items()))
+            )
+    driver = current_owner(folder.lock)
+    if driver:
+        lines.append(f"running now: {driver}")
+    elif history.stopped:
+        lines.append(f"stopped: {one_line(history.stopped)}")
+    for trial in history.trials:
+        if trial.state is State.NEEDS_ATTENTION:
+            lines.append(one_line(f"needs attention: {label(trial)}: {trial.reason}"))
+    return lines
+
+
+def _trial(trial: Trial) -> dict[str, Any]:
+    return {
+        "trial": trial.id,
+        "candidate": trial.candidate,
+        "params": dict(trial.params),
+        "values": dict(trial.values),
+        "state": trial.state.value,
+        "reason": trial.reason,
+    }

@@ -1,0 +1,38 @@
+"""A run's trials as one CSV table."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from matscout.errors import one_line
+from matscout.history import History
+
+
+def write_csv(path: Path, history: History) -> None:
+    """One row a trial: id, candidate, state, params, values, SEMs, cost in seconds, attempts, reason.
+
+    Text that a spreadsheet would take for a formula is quoted with an apostrophe.
+    """
+    params = sorted({name for t in history.trials for name in t.params})
+    values = sorted({name for t in history.trials for name in t.values})
+    sems = sorted({name for t in history.trials for name in t.sem})
+    header = ["trial", "candidate", "state", *(f"params.{n}" for n in params), *values]
+    header += [*(f"{n}.sem" for n in sems), "cost_s", "attempts", "replicates", "reason"]
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([_safe(name) for name in header])
+        for t in history.trials:
+            row: list[object] = [t.id, t.candidate or "", t.state.value]
+            row += [t.params.get(name, "") for name in params]
+            row += [t.values.get(name, "") for name in values]
+            row += [t.sem.get(name, "") for name in sems]
+            row += [t.cost_s, t.attempts, len(t.replicates), t.reason]
+            writer.writerow([_safe(cell) for cell in row])
+
+
+def _safe(cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    text = one_line(cell)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

@@ -1,0 +1,156 @@
+"""A person's mistake gets one line that says where, what and how to mend; exit 2; nothing written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from matscout.journal import Journal
+from matscout.runfolder import RunFolder
+
+Matscout = Callable[..., Any]
+
+CONFIG_MISTAKES = {
+    "a misspelt key": ("trials = 8", "trails = 8", "run: unknown key 'trails'; did you mean 'trials'?"),
+    "a misspelt table": ("[proposer]", "[propser]", "unknown key 'propser'; did you mean 'proposer'?"),
+    "an unknown proposer": ('"random"', '"randm"', "proposer.type: unknown 'randm'; did you mean 'random'?"),
+    "an unknown option": ('"random"', '"random"\nstart = 3', "proposer: unknown key 'start'"),
+    "an unknown evaluator": ('"function"', '"fnction"', "evaluator.type: unknown 'fnction'; did you mean"),
+    "a missing module": ("objective_of_ours:loss", "objektive:loss", "objektive"),
+    "a missing function": (":loss", ":los", "did you mean 'loss'?"),
+    "no function": (":loss", ":number", "number"),
+    "bounds the wrong way round": ("low = -5.0", "low = 50.0", "space.parameters.x: low < high must hold"),
+    "a condition on nothing": ("when = { kind", "when = { kin", "did you mean 'kind'?"),
+    "a condition on no value": ('["steep"]', '["step"]', "kind never is 'step'; did you mean 'steep'?"),
+    "a run name with a path": ('name = "first"', 'name = "../first"', "run name '../first'"),
+    "a run name with capitals": ('name = "first"', 'name = "First"', "run name 'First'"),
+    "no TOML": ("[space.parameters]", "[space.parameters", "is not TOML"),
+    "text for a number": ("low = -5.0", 'low = "a"', "low must be a finite number, got 'a'"),
+    "an unknown space": ("[space.parameters]", "[space.parameter]", "space: unknown key 'parameter'"),
+    "a fleet that is none": ('"inline"', '"inlin"', "run.fleet: input should be"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CONFIG_MISTAKES)
+def test_config_mistakes(home: Path, matscout: Matscout, case: str) -> None:
+    old, new, message = CONFIG_MISTAKES[case]
+    text = (home / "first.toml").read_text()
+    assert old in text
+    (home / "first.toml").write_text(text.replace(old, new, 1))
+    before = sorted(home.rglob("*"))
+    said = matscout("sweep", "first.toml")
+    assert (said.code, said.out) == (2, "")
+    assert message in said.err and len(said.err.splitlines()) == 1, said.err
+    assert said.err.startswith("matscout: first.toml") or "run name" in said.err
+    assert [p for p in sorted(home.rglob("*")) if "__pycache__" not in p.parts] == before
+
+
+POOLS = {
+    "an empty table": ("", "empty"),
+    "a header alone": ("id,x\n", "empty"),
+    "a duplicate candidate": ("id,x\na,1\na,2\n", "duplicate candidate id 'a'"),
+    "no id column": ("name,x\na,1\n", "no column 'id'"),
+    "a ragged row": ("id,x\na,1\nb\n", "line 3"),
+    "a feature that is text": ("id,x\na,1\nb,?\n", "line 3: feature 'x' must be a number, got '?'"),
+    "an unknown feature": ("id,y\na,1\n", "no column 'x'"),
+}
+
+
+@pytest.mark.parametrize("case", POOLS)
+def test_pool_mistakes(home: Path, matscout: Matscout, case: str) -> None:
+    table, message = POOLS[case]
+    (home / "pool.csv").write_text(table)
+    config = (home / "first.toml").read_text()
+    start, end = config.index("[space.parameters]"), config.index("[[targets]]")
+    pool = '[space]\npool = { file = "pool.csv", features = ["x"] }\n'
+    (home / "first.toml").write_text(config[:start] + pool + config[end:])
+    said = matscout("sweep", "first.toml")
+    assert (said.code, said.out) == (2, "") and message in said.err, said.err
+    assert len(said.err.splitlines()) == 1 and not (home / "results").exists()
+
+
+def test_missing_files_and_runs(home: Path, matscout: Matscout) -> None:
+    assert "no_such.toml: cannot be read" in matscout("sweep", "no_such.toml").err
+    for command in ("status", "resume", "verify"):
+        said = matscout(command, "nothing")
+        assert said.code == 2 and "no such run" in said.err
+        assert matscout(command, "../nothing").code == 2
+    matscout("sweep", "first.toml")
+    assert "there are: first" in matscout("status", "fist").err
+
+
+def test_a_run_folder_that_exists(home: Path, matscout: Matscout) -> None:
+    matscout("sweep", "first.toml")
+    before = RunFolder.of("first").journal.read_bytes()
+    said = matscout("sweep", "first.toml")
+    assert said.code == 2 and "exists already; resume it (matscout resume first)" in said.err
+    assert RunFolder.of("first").journal.read_bytes() == before
+
+
+def test_a_journal_that_is_open_elsewhere(home: Path, matscout: Matscout) -> None:
+    matscout("sweep", "first.toml")
+    with Journal.open(RunFolder.of("first")):
+        said = matscout("resume", "first", "--trials", "20")
+        assert said.code == 2 and "open elsewhere: host" in said.err
+        assert matscout("status", "first").code == 0
+        assert matscout("verify", "first").code == 0
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("nan", "loss must be finite, got nan"),
+        ("text", "loss must be a number, got str 'good'"),
+        ("nothing", "the evaluator returned nothing"),
+    ],
+)
+def test_an_objective_without_a_number(
+    home: Path, matscout: Matscout, function: str, message: str
+) -> None:
+    text = (home / "first.toml").read_text()
+    (home / "first.toml").write_text(text.replace(":loss", f":{function}"))
+    said = matscout("sweep", "first.toml")
+    last = said.err.splitlines()[-1]
+    assert said.code == 2 and message in last and last.startswith("matscout: evaluator:")
+    assert "Traceback" not in said.err
+
+
+def test_an_objective_that_always_raises(home: Path, matscout: Matscout) -> None:
+    text = (home / "first.toml").read_text()
+    (home / "first.toml").write_text(text.replace(":loss", ":broken"))
+    said = matscout("sweep", "first.toml")
+    last = said.err.splitlines()[-1]
+    assert said.code == 3 and "ZeroDivisionError: no such thing" in last
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["swep"],
+        ["sweep"],
+        ["sweep", "--trails", "3"],
+        ["sweep", "x", "--trials", "0"],
+        ["export", "x"],
+    ],
+)
+def test_words_the_command_line_does_not_know(matscout: Matscout, words: list[str]) -> None:
+    said = matscout(*words)
+    assert said.code == 2 and len(said.err.splitlines()) == 1 and said.out == ""
+
+
+def test_export_never_overwrites(home: Path, matscout: Matscout) -> None:
+    matscout("sweep", "first.toml")
+    (home / "there.csv").write_text("mine")
+    said = matscout("export", "first", "--out", "there.csv")
+    assert said.code == 2 and (home / "there.csv").read_text() == "mine"
+    assert "did you mean 'csv'?" in matscout("export", "first", "--to", "cvs", "--out", "new").err
+    assert matscout("export", "first", "--out", "no/such/folder.csv").code == 2
+
+
+def test_tracebacks_only_for_those_who_ask(home: Path, matscout: Matscout) -> None:
+    assert "Traceback" not in matscout("sweep", "no_such.toml").err
+    assert "Traceback" in matscout("--debug", "sweep", "no_such.toml").err
