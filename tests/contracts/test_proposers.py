@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 import torch
+from _pytest.mark import ParameterSet
 
 from matscout.constraint import Linear, Simplex
 from matscout.errors import InputError
@@ -219,18 +220,21 @@ def everyone_elses_state() -> list[object]:
     ]
 
 
-REPLAYED = ["mixed", "conditional", "simplex", "pool"]
+def replays() -> Iterator[ParameterSet]:
+    for name, make in PROPOSERS.items():
+        for kind in ("mixed", "conditional", "simplex", "pool"):
+            if not (name == "tpe" and kind == "pool"):
+                slow = name == "gp" and kind in ("conditional", "simplex")
+                marks = [pytest.mark.slow] if slow else []
+                yield pytest.param(make, kind, id=f"{name}-{kind}", marks=marks)
 
 
-@pytest.mark.parametrize("kind", REPLAYED)
-@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize(("make", "kind"), replays())
 def test_replay_at_each_of_fifty_asks(make: Callable[[], Proposer], kind: str) -> None:
     """R5: three at work, finished in an order of our choosing. One proposer lives through the run,
     another is born at each ask, into a history read back from the events.
     """
     space = SPACES[kind]
-    if make is PROPOSERS["tpe"] and space.pool is not None:
-        pytest.skip("tpe takes no pools")
     gp = make is PROPOSERS["gp"]  # some 50 ms an ask: replayed at every seventh
     asks = 38 if kind == "pool" else 50 if kind == "mixed" or not gp else 24
     replayed = range(0, asks, 7 if gp else 1)

@@ -207,7 +207,9 @@ def spaces(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="overhead or halide-reference.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="overhead, history or halide-reference.")
+    ],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the table.")] = None,
     trials: Annotated[int, typer.Option(min=10, help="No-op trials (overhead).")] = 300,
     repeats: Annotated[int, typer.Option(min=1, help="Interleaved rounds (overhead).")] = 3,

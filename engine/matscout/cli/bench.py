@@ -9,7 +9,7 @@ from typing import Any
 from matscout.checkpoint import write_durably
 from matscout.errors import InputError, did_you_mean
 
-NAMES = ("overhead", "halide-reference")
+NAMES = ("overhead", "history", "halide-reference")
 
 
 def bench(name: str, out: Path | None, trials: int, repeats: int, json: bool) -> int:
@@ -22,10 +22,16 @@ def bench(name: str, out: Path | None, trials: int, repeats: int, json: bool) ->
         from matscout.drive.halide_reference import main
 
         return main([] if out is None else ["--out", str(out)])
-    from matscout.cli.bench_overhead import overhead, table
+    if name == "history":
+        from matscout.cli.bench_history import history, table
 
-    result = overhead(trials, repeats)
-    result["command"] = f"matscout bench overhead --trials {trials} --repeats {repeats}"
+        result = history(repeats)
+        result["command"] = f"matscout bench history --repeats {repeats}"
+    else:
+        from matscout.cli.bench_overhead import overhead, table
+
+        result = overhead(trials, repeats)
+        result["command"] = f"matscout bench overhead --trials {trials} --repeats {repeats}"
     text = jsonlib.dumps(result, indent=1)
     print(text if json else table(result))
     if out is not None:

@@ -137,7 +137,7 @@ def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[st
         lines.append(one_line(f"best: {label(best)}: {values}"))
         if best.candidate is None:
             lines.append(
-                one_line("      " + ", ".join(f"{k} = {v}" for k, v in best.params.items()))
+                one_line("with: " + ", ".join(f"{k} = {v}" for k, v in best.params.items()))
             )
     driver = current_owner(folder.lock)
     if driver:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from matscout.errors import InputError, did_you_mean
+from matscout.errors import InputError, did_you_mean, one_line
 from matscout.history import History
 from matscout.pool import Pool
 from matscout.propose.acquisitions import ALTERNATE, NAMED
@@ -68,7 +68,7 @@ class GpProposer:
                 return self._from_pool(space.pool, history, n)
             return self._from_space(space, history, n, seed)
         except FitFailed as failure:
-            return self._fallback(space, history, n, seed, str(failure))
+            return self._fallback(space, history, n, seed, one_line(str(failure)))
 
     def _start(self, space: Space) -> Any:
         default = "sobol" if space.pool is None else "random"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ def write_study(path: Path, name: str, space: Space, history: History) -> None:
                     "maximize" if t.direction == "max" else "minimize" for t in history.targets
                 ],
             )
-            study.set_metric_names([t.name for t in history.targets])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                study.set_metric_names([t.name for t in history.targets])
             study.add_trials([_frozen(t, space, history) for t in history.trials])
         finally:
             optuna.logging.set_verbosity(verbosity)
