@@ -45,9 +45,9 @@ def measure(params):
 """
 
 DRIVER = (
-    "journal.before_commit journal.after_commit journal.after_head loop.before_asked loop.after_asked "
-    "loop.before_submit loop.before_acknowledge"
-).split()
+    "journal.before_commit journal.after_commit loop.after_asked loop.before_acknowledge".split()
+)
+DRIVER_FULL = "journal.after_head loop.before_asked loop.before_submit".split()
 WORKER = "outbox.after_rename worker.before_report".split()
 
 
@@ -78,7 +78,9 @@ def check(home: Path) -> None:
         assert journal.verify().notes == ()
 
 
-@pytest.mark.parametrize("place", DRIVER)
+@pytest.mark.parametrize(
+    "place", [*DRIVER, *(pytest.param(p, marks=pytest.mark.slow) for p in DRIVER_FULL)]
+)
 def test_the_driver_dies(home: Path, place: str) -> None:
     """Twice, at the 5th and again at the 9th time the place is passed."""
     first = matscout(home, "sweep", "c.toml", failpoint=f"{place}:5:kill")
