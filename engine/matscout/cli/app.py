@@ -210,7 +210,12 @@ def bench(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="overhead, history or halide-reference.")
     ],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the table.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Also write the table: a file, or a folder for halide-reference."
+        ),
+    ] = None,
     trials: Annotated[int, typer.Option(min=10, help="No-op trials (overhead).")] = 300,
     repeats: Annotated[int, typer.Option(min=1, help="Interleaved rounds (overhead).")] = 3,
     json: Json = False,

@@ -1,9 +1,9 @@
 """What the engine itself costs: no-op trials a second, beside Ray Tune and Optuna.
 
-Everyone gets two workers on the same local Ray cluster (Optuna: its ask/tell in this process), the
-same two-parameter space and Optuna's TPE with its defaults. Ours runs with everything on: the
-durable journal, the outbox, leases. Starting Ray and the actors is not counted for anyone: engines
-are warmed up by a short run first.
+Everyone gets a process and a local Ray cluster of its own for each round, so that none inherits
+the threads and actors of another, two workers (Optuna: its ask/tell, without any), the same
+two-parameter space, and Optuna's TPE with its defaults. Ours runs with everything on: the durable
+journal, the outbox, leases. Starting Ray is not counted for anyone: each warms up with a short run.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import logging
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -22,7 +24,7 @@ from matscout.cli.bench import interleaved
 from matscout.clock import SystemClock
 from matscout.drive.policy import Policy
 from matscout.drive.run import RunSpec, create, reopen, sit, versions
-from matscout.errors import RunFailed
+from matscout.errors import RunFailed, one_line
 from matscout.evaluate.noop import Noop
 from matscout.fleet.base import Fleet
 from matscout.parameter import Float
@@ -38,23 +40,9 @@ _TUNE_DEFAULT_TRIALS = 12
 
 def overhead(trials: int, repeats: int) -> dict[str, Any]:
     """Trials per second of each engine (median over interleaved rounds), and the ratios."""
-    from matscout.fleet.ray_local import local_cluster
-
-    with tempfile.TemporaryDirectory(prefix="matscout-bench-") as scratch, _quiet():
-        root = Path(scratch)
-        disconnect = local_cluster(num_cpus=2 * _WORKERS)
-        try:
-            engines: dict[str, Callable[[], float]] = {
-                "matscout": partial(_matscout, root, trials),
-                "ray_tune_reuse_actors": partial(_tune, root, trials, True),
-                "optuna_sqlite": partial(_optuna, root, trials),
-            }
-            for engine in (partial(_matscout, root, 20), partial(_tune, root, 20, True)):
-                engine()
-            rounds = interleaved(engines, repeats)
-            rounds["ray_tune_default"] = [_tune(root, _TUNE_DEFAULT_TRIALS, False)]
-        finally:
-            disconnect()
+    engines = {name: partial(_alone, name, trials) for name in _ENGINES if name != _SLOWEST}
+    rounds = interleaved(engines, repeats)
+    rounds[_SLOWEST] = [_alone(_SLOWEST, _TUNE_DEFAULT_TRIALS)]
     rate = {name: round(statistics.median(values), 2) for name, values in rounds.items()}
     return {
         "trials": trials,
@@ -91,6 +79,33 @@ def table(result: dict[str, Any]) -> str:
     lines.append(f"  {result['ratio_vs_tune_default']:g} times its default,")
     lines.append(f"  {result['ratio_vs_optuna_sqlite']:g} times Optuna on SQLite")
     return "\n".join(lines)
+
+
+def measure(name: str, trials: int) -> float:
+    """Trials per second of one engine, in this process, after a short run to warm up."""
+    with tempfile.TemporaryDirectory(prefix="matscout-bench-") as scratch, _quiet():
+        root = Path(scratch)
+        if name == "optuna_sqlite":
+            return _optuna(root, trials)
+        from matscout.fleet.ray_local import local_cluster
+
+        disconnect = local_cluster(num_cpus=2 * _WORKERS)
+        try:
+            engine = _ENGINES[name]
+            engine(root, min(trials, 20))
+            return engine(root, trials)
+        finally:
+            disconnect()
+
+
+def _alone(name: str, trials: int) -> float:
+    """`measure` in a process of its own; the last line it prints is the answer."""
+    command = [sys.executable, "-m", "matscout.cli.bench_overhead", name, str(trials)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no word"])[-1]
+        raise RunFailed(f"bench: {name} ended with {done.returncode}: {one_line(last)}")
+    return float(done.stdout.strip().splitlines()[-1])
 
 
 def _matscout(root: Path, trials: int) -> float:
@@ -228,3 +243,15 @@ class _quiet:
         import optuna
 
         optuna.logging.set_verbosity(self._level)
+
+
+_ENGINES: dict[str, Callable[[Path, int], float]] = {
+    "matscout": _matscout,
+    "ray_tune_reuse_actors": partial(_tune, reuse=True),
+    "optuna_sqlite": _optuna,
+    "ray_tune_default": partial(_tune, reuse=False),
+}
+_SLOWEST = "ray_tune_default"
+
+if __name__ == "__main__":
+    print(measure(sys.argv[1], int(sys.argv[2])))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pymatgen.core import Element
 
-# Shannon lists Sn2+ only in eight-fold coordination, and pymatgen not at all, so that CsSnX3 would
-# drop out of every pool. 1.18 is the six-fold value in use for tin perovskites: just below the
-# 1.19 of Pb2+, as its isostructural compounds have it (CsSnBr3 5.80, CsPbBr3 5.87 angstrom cubic).
+# Neither Shannon's table of 1976 nor pymatgen has a six-fold Sn2+, so that CsSnX3 would drop out of
+# every pool. 1.18 is the value in use for tin perovskites: just below the 1.19 of Pb2+, as their
+# isostructural compounds have it (cubic CsSnBr3 5.80 angstrom, CsPbBr3 5.87).
 _ADDED = {("Sn", 2, "VI"): 1.18}
 
 

@@ -2,7 +2,7 @@
 
     python -m matscout.drive.halide_reference --out engine/matscout/data --processes 2
 
-takes about half an hour on two cores from nothing. Phases that were relaxed by the same recipe are
+takes some ten minutes on two free cores from nothing. Phases that were relaxed by the same recipe are
 read back from the cache folder, so a broken run goes on where it stopped.
 """
 

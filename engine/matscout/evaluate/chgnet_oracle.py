@@ -45,7 +45,7 @@ class ChgnetOracle:
     costly = False
     targets = (TARGET,)
 
-    def __init__(self, cache: str | None = None, *, shipped: bool = True) -> None:
+    def __init__(self, cache: Path | None = None, *, shipped: bool = True) -> None:
         self._cache = None if cache is None else Path(cache)
         self._shipped = shipped
         self._phases: dict[str, ReferencePhases] = {}
