@@ -234,6 +234,9 @@ def _end(code: int) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Entry point: one line and an exit code for whatever goes wrong, a traceback with --debug."""
     words = sys.argv[1:] if argv is None else argv
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        # The driver's matrices are small: more threads only fight with the workers for the cores.
+        os.environ.setdefault(name, "1")
     try:
         code = app(args=words, standalone_mode=False)
     except MatscoutError as error:
