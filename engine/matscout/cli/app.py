@@ -109,23 +109,7 @@ def campaign_new(
     _end(new(config, "campaign", runs, {"name": name, "seed": seed}))
 
 
-@campaign.command("run")
-def campaign_run(
-    run: Run,
-    runs: Runs = DEFAULT_RUNS,
-    config: Annotated[Path | None, typer.Option(help="The config, if it has moved.")] = None,
-    trials: Trials = None,
-    workers: Workers = None,
-    fleet: FleetName = None,
-    gpus: Gpus = None,
-    cpus: Cpus = None,
-    address: Address = None,
-    json: Json = False,
-) -> None:
-    """Run a campaign, or go on with it, until its budget is used."""
-    _resume(run, runs, config, trials, workers, fleet, gpus, cpus, address, json)
-
-
+@campaign.command("run", help="Run a campaign, or go on with it, until its budget is used.")
 @app.command()
 def resume(
     run: Run,
@@ -140,21 +124,6 @@ def resume(
     json: Json = False,
 ) -> None:
     """Go on with a run exactly where it stopped or died."""
-    _resume(run, runs, config, trials, workers, fleet, gpus, cpus, address, json)
-
-
-def _resume(
-    run: str,
-    runs: Path,
-    config: Path | None,
-    trials: int | None,
-    workers: int | None,
-    fleet: str | None,
-    gpus: float | None,
-    cpus: float | None,
-    address: str | None,
-    json: bool,
-) -> None:
     from matscout.cli.runs import go_on
 
     overrides = {

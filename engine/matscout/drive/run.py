@@ -10,7 +10,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -151,7 +151,7 @@ def sit(
             spec.space,
             proposer,
             fleet,
-            replace(spec.policy, slots=max(spec.policy.slots, 1)),
+            spec.policy,
             spec.seed,
             clock,
             pruner,
