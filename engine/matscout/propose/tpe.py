@@ -35,6 +35,7 @@ class TpeProposer:
                     f"proposer.{option}", f"must be a whole number ≥ {least}, got {value!r}"
                 )
         self.startup, self.candidates = startup, candidates
+        self._sampler = Tpe(candidates)
         self._tools = Toolbox()
         self._mirror = Memo(StudyMirror)
 
@@ -65,12 +66,7 @@ class TpeProposer:
     ) -> Point | None:
         def draw(attempt: int) -> Point | None:
             rng = generator(seed, place, attempt)
-            sampler = Tpe(
-                seed=int(rng.integers(2**32)),
-                n_startup_trials=0,
-                n_ei_candidates=self.candidates,
-                constant_liar=True,
-            )
+            sampler = self._sampler.reseeded(int(rng.integers(2**32)))
             return tools.sampler.repair(suggest(sampler, mirror), rng)
 
         point, wanted = tools.finder.first_new(draw, taken, REDRAWS)
