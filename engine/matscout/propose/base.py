@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from matscout.history import History
 from matscout.space import Space
@@ -21,3 +25,27 @@ class Proposer(Protocol):
     name: str
 
     def propose(self, space: Space, history: History, n: int, *, seed: int) -> list[Proposal]: ...
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a surrogate believes about every candidate of a pool, in the order of its ids.
+
+    mean, sd (n,) of the noise-free first target, in its own unit and direction. `low`, `high` (n,)
+    bound a new measurement with 90 % probability. `score` (n,) is the acquisition value, larger is
+    better. `feasible` (n,) is the probability that the experiment works. `rule` names the model.
+    """
+
+    mean: NDArray[np.float64]
+    sd: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    score: NDArray[np.float64]
+    feasible: NDArray[np.float64]
+    rule: str
+
+
+class Forecaster(Protocol):
+    """A proposer that can say what it believes. None while there is too little data to say it."""
+
+    def forecast(self, space: Space, history: History) -> Forecast | None: ...
