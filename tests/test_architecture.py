@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "engine" / "matscout"
 
 LEVELS = {
     **dict.fromkeys(
-        "errors clock failpoint seeds parameter constraint pool space trial outcome event".split(),
+        "errors clock failpoint seeds parameter constraint pool space goal trial outcome event".split(),
         0,
     ),
     **dict.fromkeys("journal history checkpoint owner wal runfolder".split(), 1),
@@ -23,6 +23,7 @@ LEVELS = {
     "drive": 5,
     "report": 6,
     "cli": 7,
+    "api": 7,
     "__main__": 7,
 }
 ONLY_RAY = {"fleet/ray_actors.py", "fleet/ray_local.py", "cli/bench_overhead.py"}

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from botorch.optim.closures import get_loss_closure_with_grads
+from gpytorch.kernels import MaternKernel
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from linear_operator.utils.errors import NotPSDError
 from scipy.stats import multivariate_normal
@@ -13,7 +13,7 @@ from scipy.stats import multivariate_normal
 from matscout.surrogate import posterior as posterior_module
 from matscout.surrogate.base import FitFailed
 from matscout.surrogate.gp import GaussianProcess
-from matscout.surrogate.kernel import GroupedMatern, shrinkage_prior
+from matscout.surrogate.kernel import AdditiveMatern, shrinkage_prior
 from matscout.surrogate.model import ShrunkGP
 from matscout.surrogate.posterior import GpPosterior
 from matscout.surrogate.scaling import Standard, UnitBox
@@ -38,7 +38,8 @@ def test_the_prior_on_lengthscales_is_the_one_that_the_docs_state() -> None:
 
 
 @pytest.mark.parametrize("known", ["none", "all", "some"])
-def test_the_dense_loss_is_gpytorchs(known: str) -> None:
+@pytest.mark.parametrize("groups", [[0, 0, 0], [0, 1, 1], [0, 1, 2]])
+def test_the_evidence_is_botorchs(known: str, groups: list[int]) -> None:
     X, Y = smooth(12)
     y = (Y[:, 0] - Y.mean()) / Y.std()
     variances = {
@@ -46,26 +47,56 @@ def test_the_dense_loss_is_gpytorchs(known: str) -> None:
         "all": torch.full((12,), 0.1, dtype=torch.float64),
         "some": torch.tensor([0.1, math.nan] * 6, dtype=torch.float64),
     }[known]
-    model = ShrunkGP(X, y, variances, GroupedMatern([0, 1, 1]))
+    model = ShrunkGP(X, y, variances, AdditiveMatern(groups))
     mll = ExactMarginalLogLikelihood(model.likelihood, model)
     mll.train()
-    ours = get_loss_closure_with_grads(mll, dict(model.named_parameters()))
-    value, gradients = ours()
-    assert value.item() == pytest.approx(-mll(model(X), y).item(), rel=1e-10)
-    model.zero_grad()
-    (-mll(model(X), y)).backward()
-    for parameter, gradient in zip(model.parameters(), gradients, strict=True):
-        assert torch.allclose(parameter.grad, gradient, rtol=1e-7, atol=1e-10)
+    rng = np.random.default_rng(0)
+    parameters = model._in_order()
+    for _ in range(3):
+        for parameter in parameters:
+            parameter.data = torch.from_numpy(rng.normal(-0.5, 0.7, parameter.shape))
+        model.zero_grad()
+        theirs = -mll(model(X), y)
+        theirs.backward()
+        theta = np.concatenate([p.detach().numpy().ravel() for p in parameters])
+        loss, gradient = model.evidence().loss(theta)
+        assert loss == pytest.approx(theirs.item(), rel=1e-7)  # their priors are float32
+        slopes = np.concatenate([p.grad.numpy().ravel() for p in parameters])
+        np.testing.assert_allclose(gradient, slopes, rtol=1e-5, atol=1e-8)
+
+
+def test_the_kernel_is_the_sum_that_the_docs_state() -> None:
+    rng = np.random.default_rng(0)
+    kernel = AdditiveMatern([0, 0, 1])
+    kernel.log_lengthscale.data = torch.tensor([0.3, -0.4], dtype=torch.float64)
+    kernel.log_variance.data = torch.tensor([0.2, -1.0], dtype=torch.float64)
+    A, B = (torch.from_numpy(rng.random((n, 3))) for n in (4, 5))
+    scales = torch.tensor([0.3, 0.3, -0.4]).double().exp()
+
+    def matern(columns: list[int], stretch: float) -> Tensor:
+        plain = MaternKernel(nu=2.5)
+        plain.lengthscale = 1.0
+        part = A[:, columns] / scales[columns], B[:, columns] / scales[columns]
+        return plain.double()(part[0] / stretch, part[1] / stretch).to_dense()
+
+    expected = math.exp(0.2) * matern([0, 1, 2], 1.0)
+    expected += math.exp(-1.0) / 2 * (matern([0, 1], 2.0) + matern([2], 2.0))
+    assert torch.allclose(kernel.forward(A, B), expected, atol=1e-9)
+    kernel.requires_grad_(False)  # the blockwise way
+    assert torch.allclose(kernel.forward(A, B), expected, atol=1e-9)
+    diagonal = kernel.forward(A, A).diagonal()
+    assert torch.allclose(diagonal, kernel.forward(A, A, diag=True))
+    assert torch.allclose(diagonal, kernel.prior_variance.expand(4))
 
 
 def test_the_posterior_is_botorchs() -> None:
     X, Y = smooth(15, noise=0.1)
-    kernel, y = GroupedMatern([0, 1, 2]), (Y[:, 0] - Y.mean()) / Y.std()
+    kernel, y = AdditiveMatern([0, 1, 2]), (Y[:, 0] - Y.mean()) / Y.std()
     model = ShrunkGP(X, y, None, kernel)
     model.fit_()
-    noise = model.noise.clone()
+    noise = model.likelihood.noise.expand(15).clone()
     box, units = UnitBox.between(torch.zeros(3).double(), torch.ones(3).double()), Standard()
-    ours = GpPosterior(kernel, float(model.signal), 0.1, X, y, noise, box, units)
+    ours = GpPosterior(kernel, 0.1, X, y, noise, box, units)
     at = smooth(20, seed=1)[0].reshape(4, 5, 3)
     mean, sd = ours.mean_sd(at)
     theirs = model.posterior(at)
@@ -88,7 +119,7 @@ def test_far_from_the_data_it_says_so() -> None:
     posterior = GaussianProcess().fit(0.01 * X, Y)
     _, near = posterior.mean_sd(0.01 * X)
     _, far = posterior.mean_sd(1000 * torch.ones(1, 3, dtype=torch.float64))
-    prior = posterior.scale * math.sqrt(posterior.signal)
+    prior = posterior.scale * float(posterior.kernel.prior_variance.sqrt())
     assert float(far) == pytest.approx(prior, rel=1e-3)
     assert float(near.max()) < 0.5 * float(far)
 
@@ -179,8 +210,8 @@ def test_unknown_noise_is_learned_beside_the_known() -> None:
 
 def test_columns_of_one_group_share_a_lengthscale() -> None:
     X, Y = smooth(20)
-    lengths = GaussianProcess(groups=[0, 1, 1]).fit(X, Y).kernel.lengthscale[0]
-    assert lengths[1] == lengths[2] != lengths[0]
+    lengths = GaussianProcess(groups=[0, 1, 1]).fit(X, Y).kernel.log_lengthscale
+    assert len(lengths) == 2 and lengths[0] != lengths[1]
 
 
 def test_believing_keeps_the_mean_and_shrinks_the_sd() -> None:

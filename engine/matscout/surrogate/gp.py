@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from matscout.surrogate.kernel import GroupedMatern
+from matscout.surrogate.kernel import AdditiveMatern
 from matscout.surrogate.model import MIN_NOISE, NOISE_PRIOR, ShrunkGP
 from matscout.surrogate.posterior import GpPosterior
 from matscout.surrogate.scaling import Standard, UnitBox
@@ -20,7 +20,7 @@ class GaussianProcess:
     """Maximum a posteriori fit of one target; a `Surrogate`.
 
     bounds   (2, d): what X is scaled by, physical units; without it X is taken to lie in [0, 1]
-    groups   the lengthscale that each column of X uses (see `GroupedMatern`)
+    groups   the lengthscale that each column of X uses (see `AdditiveMatern`)
     max_fit  on how many rows, spread evenly over the data, the hyperparameters are fitted at most:
              a fit takes some 30 factorisations, which is seconds beyond a few hundred rows. The
              posterior uses every row
@@ -45,13 +45,13 @@ class GaussianProcess:
         known = None if Yvar is None else units.variance(Yvar[:, 0])
         if known is not None and bool(known.isnan().all()):
             known = None
-        kernel = GroupedMatern(self._groups_within(box))
-        signal, learned = self._hyperparameters(kernel, inside, y, known)
+        kernel = AdditiveMatern(self._groups_within(box))
+        learned = self._fit(kernel, inside, y, known)
         noise = torch.full_like(y, learned)
         if known is not None:
             noise = noise + known.nan_to_num(0.0).clamp_min(MIN_NOISE)
         here = float(noise.mean()) if len(y) else learned
-        return GpPosterior(kernel, signal, here, inside, y, noise, box, units)
+        return GpPosterior(kernel, here, inside, y, noise, box, units)
 
     def _box(self, X: Tensor) -> UnitBox:
         if self.bounds is not None:
@@ -66,15 +66,13 @@ class GaussianProcess:
         number = {group: index for index, group in enumerate(dict.fromkeys(kept))}
         return [number[group] for group in kept]
 
-    def _hyperparameters(
-        self, kernel: GroupedMatern, X: Tensor, y: Tensor, known: Tensor | None
-    ) -> tuple[float, float]:
-        """Fits `kernel` in place; returns the signal's variance and the learned noise's."""
+    def _fit(self, kernel: AdditiveMatern, X: Tensor, y: Tensor, known: Tensor | None) -> float:
+        """Fits `kernel` in place; returns the variance of the learned noise."""
         if len(y) == 0:
-            return 1.0, math.exp(NOISE_PRIOR[0])
+            return math.exp(NOISE_PRIOR[0])
         if len(y) > self.max_fit:
             part = torch.linspace(0, len(y) - 1, self.max_fit, dtype=torch.float64).round().long()
             X, y, known = X[part], y[part], None if known is None else known[part]
         model = ShrunkGP(X, y, known, kernel)
         model.fit_()
-        return float(model.signal), model.learned_noise
+        return model.learned_noise

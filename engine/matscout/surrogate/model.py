@@ -1,76 +1,50 @@
-"""The BoTorch model that is fitted: SingleTaskGP with a dense loss."""
+"""The Gaussian process that is fitted, as a BoTorch model, and its fit."""
 
 from __future__ import annotations
 
 import math
-import warnings
-from typing import Any
 
+import numpy as np
 import torch
-from botorch.exceptions.warnings import OptimizationWarning
 from botorch.models import SingleTaskGP
-from botorch.optim.fit import fit_gpytorch_mll_scipy
-from gpytorch.constraints import GreaterThan, Positive
-from gpytorch.kernels import ScaleKernel
+from gpytorch.constraints import GreaterThan
 from gpytorch.likelihoods import FixedNoiseGaussianLikelihood, GaussianLikelihood
 from gpytorch.likelihoods.noise_models import HomoskedasticNoise
 from gpytorch.means import ZeroMean
-from gpytorch.mlls import ExactMarginalLogLikelihood
 from gpytorch.priors import NormalPrior
-from linear_operator.utils.cholesky import psd_safe_cholesky
-from linear_operator.utils.warnings import NumericalWarning
+from scipy.optimize import minimize
 from torch import Tensor
 
 from matscout.surrogate.base import FitFailed
-from matscout.surrogate.kernel import GroupedMatern
+from matscout.surrogate.evidence import Evidence, LogNormal, Shrinkage, grouped_squares
+from matscout.surrogate.kernel import VARIANCE_PRIOR, AdditiveMatern, shrinkage_prior
 
-SIGNAL_PRIOR = (0.0, 0.7)
-NOISE_PRIOR = (-4.0, 1.0)
-"""Mean and sd of the log variances, for a target of variance 1: noise is some 2 % of it."""
+NOISE_PRIOR = (-3.0, 1.0)
+"""Mean and sd of the log variance, for a target of variance 1: noise is some 5 % of it."""
 
 MIN_NOISE = 1e-6
 """Of the standardised target: the least that keeps a Cholesky of near-duplicate rows stable."""
 
+_LOG_RANGE = (-14.0, 8.0)
+"""Beyond, a variance or a lengthscale is nothing or everything, and its exponential is no use."""
+
 
 class ShrunkGP(SingleTaskGP):
-    """y = f(X) + noise, f with zero mean and a `GroupedMatern` covariance.
+    """y = f(X) + noise, f with zero mean and an `AdditiveMatern` covariance.
 
     X (n, d) in [0, 1], y (n,) standardised. `known` (n,) is the variance of each measurement, NaN
     where it was not given; None if none was. What is not known is learned, one noise for all.
     """
 
-    def __init__(self, X: Tensor, y: Tensor, known: Tensor | None, kernel: GroupedMatern) -> None:
-        covariance = ScaleKernel(kernel, outputscale_constraint=_log_parameter())
-        covariance.register_prior(
-            "signal_prior", NormalPrior(*SIGNAL_PRIOR), lambda module: module.outputscale.log()
-        )
+    def __init__(self, X: Tensor, y: Tensor, known: Tensor | None, kernel: AdditiveMatern) -> None:
         super().__init__(
             X,
             y.unsqueeze(-1),
             likelihood=_likelihood(known),
-            covar_module=covariance,
+            covar_module=kernel,
             mean_module=ZeroMean(),
             outcome_transform=None,
         )
-        covariance.outputscale = 1.0
-
-    @property
-    def kernel(self) -> GroupedMatern:
-        kernel = self.covar_module.base_kernel
-        assert isinstance(kernel, GroupedMatern)
-        return kernel
-
-    @property
-    def signal(self) -> Tensor:
-        """Variance of f, a scalar."""
-        signal = self.covar_module.outputscale
-        assert isinstance(signal, Tensor)
-        return signal
-
-    @property
-    def noise(self) -> Tensor:
-        """Variance of each measurement, (n,)."""
-        return self.likelihood.noise.expand(len(self.train_targets))
 
     @property
     def learned_noise(self) -> float:
@@ -79,42 +53,66 @@ class ShrunkGP(SingleTaskGP):
             return float(self.likelihood.second_noise)
         return float(self.likelihood.noise)
 
-    def compute_custom_loss(self, mll: ExactMarginalLogLikelihood, **_: Any) -> Tensor:
-        """Minus what `mll` computes, (log p(y | X) + log priors) / n, three times as fast.
+    @property
+    def learns_noise(self) -> bool:
+        """Whether there is a noise that no measurement came with."""
+        fixed = isinstance(self.likelihood, FixedNoiseGaussianLikelihood)
+        return not fixed or self.likelihood.second_noise_covar is not None
 
-        BoTorch looks for a method of this name. For dozens of rows nearly all of the general
-        route's time goes into lazy operators, not into numbers.
-        """
-        X, y = self.train_inputs[0], self.train_targets
-        covariance = self.signal * self.kernel.forward(X, X) + self.noise.diag()
-        factor = psd_safe_cholesky(covariance)
-        white = torch.linalg.solve_triangular(factor, y.unsqueeze(-1), upper=False)
-        loss = 0.5 * white.square().sum() + factor.diagonal().log().sum()
-        loss = loss + 0.5 * len(y) * math.log(2 * math.pi)
-        for _name, module, prior, closure, _set in self.named_priors():
-            loss = loss - prior.log_prob(closure(module)).sum()
-        return loss / len(y)
+    def evidence(self) -> Evidence:
+        """What `fit_` minimises: the same as BoTorch's loss of this model."""
+        kernel = self.covar_module
+        assert isinstance(kernel, AdditiveMatern)
+        y = self.train_targets.numpy()
+        given = np.zeros(len(y))
+        if isinstance(self.likelihood, FixedNoiseGaussianLikelihood):
+            given = self.likelihood.noise_covar.noise.detach().numpy()
+        prior = shrinkage_prior(kernel.n_groups)
+        precision = torch.linalg.inv(prior.covariance_matrix).numpy()
+        return Evidence(
+            grouped_squares(self.train_inputs[0].numpy(), kernel.groups.tolist()),
+            y,
+            given,
+            self.learns_noise,
+            Shrinkage(float(prior.loc[0]), precision),
+            LogNormal(*VARIANCE_PRIOR),
+            LogNormal(*NOISE_PRIOR),
+            MIN_NOISE,
+        )
 
     def fit_(self, maxiter: int = 100) -> None:
         """Set the hyperparameters to their most probable values, from a fixed start."""
-        mll = ExactMarginalLogLikelihood(self.likelihood, self)
-        mll.train()
-        with warnings.catch_warnings():
-            # A line search that gives up at rounding noise has arrived, and jitter is harmless.
-            warnings.simplefilter("ignore", OptimizationWarning)
-            warnings.simplefilter("ignore", NumericalWarning)
-            try:
-                fit_gpytorch_mll_scipy(mll, options={"maxiter": maxiter, "ftol": 1e-7})
-            except (RuntimeError, ValueError, ArithmeticError) as error:
-                raise FitFailed(f"{type(error).__name__}: {error}") from error
-        mll.eval()
-        if not all(bool(torch.isfinite(p).all()) for p in self.parameters()):
-            raise FitFailed("the fit ended at hyperparameters that are no numbers")
+        parameters = [p for p in self._in_order() if p.numel()]
+        start = np.concatenate([p.detach().numpy().ravel() for p in parameters])
+        found = minimize(
+            self.evidence().loss,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=[_LOG_RANGE] * len(start),
+            options={"maxiter": maxiter, "ftol": 1e-7},
+        )
+        # A line search that gives up at rounding noise has arrived: only the numbers matter.
+        if not (math.isfinite(found.fun) and np.isfinite(found.x).all()):
+            raise FitFailed(f"no hyperparameters explain the data: {found.message}")
+        parts = torch.from_numpy(found.x).split([p.numel() for p in parameters])
+        for parameter, part in zip(parameters, parts, strict=True):
+            parameter.data = part.reshape(parameter.shape).clone()
+        self.eval()
         self.requires_grad_(False)
 
-
-def _log_parameter() -> Positive:
-    return Positive(transform=torch.exp, inv_transform=torch.log)
+    def _in_order(self) -> list[Tensor]:
+        """The parameters as `Evidence` counts them."""
+        kernel = self.covar_module
+        assert isinstance(kernel, AdditiveMatern)
+        noise = self.likelihood
+        learned = []
+        if isinstance(noise, FixedNoiseGaussianLikelihood):
+            if self.learns_noise:
+                learned = [noise.second_noise_covar.raw_noise]
+        else:
+            learned = [noise.noise_covar.raw_noise]
+        return [kernel.log_lengthscale, kernel.log_variance, *learned]
 
 
 def _likelihood(known: Tensor | None) -> GaussianLikelihood | FixedNoiseGaussianLikelihood:

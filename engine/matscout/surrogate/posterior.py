@@ -11,7 +11,7 @@ from linear_operator.utils.errors import NanError, NotPSDError
 from torch import Tensor
 
 from matscout.surrogate.base import FitFailed
-from matscout.surrogate.kernel import GroupedMatern
+from matscout.surrogate.kernel import AdditiveMatern
 from matscout.surrogate.scaling import Standard, UnitBox
 
 MIN_VARIANCE = 1e-12
@@ -29,8 +29,7 @@ class GpPosterior:
     `noise_here` is the noise that a measurement at a new point is expected to have.
     """
 
-    kernel: GroupedMatern
-    signal: float
+    kernel: AdditiveMatern
     noise_here: float
     X: Tensor
     y: Tensor
@@ -79,11 +78,11 @@ class GpPosterior:
         )
 
     def _rows(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        prior = torch.full((len(rows),), self.signal, dtype=rows.dtype)
+        prior = self.kernel.prior_variance.expand(len(rows))
         if len(self.X) == 0:
             return 0.0 * rows.sum(-1), prior.sqrt()
         root, weights = self._solved
-        cross = self.signal * self.kernel.forward(rows, self.X)  # (b, n)
+        cross = self.kernel.forward(rows, self.X)  # (b, n)
         variance = prior - (cross @ root.mT).square().sum(-1)
         return cross @ weights, variance.clamp_min(MIN_VARIANCE).sqrt()
 
@@ -91,7 +90,7 @@ class GpPosterior:
     def _solved(self) -> tuple[Tensor, Tensor]:
         """L⁻¹ (n, n) and K⁻¹ y (n,), where K = L L' is the covariance of the observed y."""
         with torch.no_grad():
-            covariance = self.signal * self.kernel.forward(self.X, self.X) + self.noise.diag()
+            covariance = self.kernel.forward(self.X, self.X) + self.noise.diag()
             try:
                 factor = psd_safe_cholesky(covariance)
             except (NotPSDError, NanError) as error:
