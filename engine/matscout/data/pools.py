@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from matscout.data.cells import BadRows, input_cells
 from matscout.data.text_table import as_number, read_text_table
 from matscout.errors import InputError, did_you_mean
-from matscout.pool import Pool
+from matscout.pool import KINDS, Pool
 from matscout.space import Space
 from matscout.trial import Value
 
@@ -18,8 +19,8 @@ def read_space(raw: Mapping[str, Any], base: Path) -> Space:
     """The space that a config's `[space]` table describes; files are sought from `base`.
 
     One of: `parameters` (and `constraints`) written out, `file` (a TOML file of those), `ready` (a
-    space that matscout brings, by name), or `pool` (`file`, `id`, `features` of a CSV; or
-    `candidates` written out).
+    space that matscout brings, by name), or `pool` (`file`, `id`, `features`, `kinds` of a
+    CSV; or `candidates` written out).
     """
     ways = [key for key in ("parameters", "file", "ready", "pool") if key in raw]
     if len(ways) > 1:
@@ -80,36 +81,57 @@ def _pool(raw: Any, base: Path) -> Pool:
         pool = Space.from_dict({"pool": raw}).pool
         assert pool is not None
         return pool
-    known = ("file", "id", "features")
+    known = ("file", "id", "features", "kinds")
     odd = next((key for key in raw if key not in known), None)
     if odd is not None:
         raise InputError("space.pool", f"unknown key {odd!r}", did_you_mean(odd, known))
+    kinds = raw.get("kinds", {})
+    if not isinstance(kinds, Mapping):
+        raise InputError("space.pool.kinds", f"must be a table, got {kinds!r:.60}")
     return read_pool(
-        base / str(raw["file"]), id=str(raw.get("id", "id")), features=raw.get("features")
+        base / str(raw["file"]),
+        id=str(raw.get("id", "id")),
+        features=raw.get("features"),
+        kinds=kinds,
     )
 
 
-def read_pool(path: Path, *, id: str = "id", features: list[str] | None = None) -> Pool:
+def read_pool(
+    path: Path,
+    *,
+    id: str = "id",
+    features: list[str] | None = None,
+    kinds: Mapping[str, str] | None = None,
+) -> Pool:
     """Candidates from a CSV with a header; `id` names the column that identifies them.
 
-    A column is whole numbers, numbers or text, whichever all its cells are.
+    A column is whole numbers, numbers or text, whichever all its cells are. `kinds` says which
+    features are categories, formulas or structures (files beside the table) instead of numbers.
     """
     table = read_text_table(path)
+    kinds = kinds or {}
+    for name in kinds:
+        table.column(name)
     for name in features or ():
         for row, cell in enumerate(table.column(name)):
-            if as_number(cell) is None:
+            if kinds.get(name, "number") == "number" and as_number(cell) is None:
                 raise InputError(
                     table.at(row),
                     f"feature {name!r} must be a number, got {cell!r:.40}",
-                    "fill it in, or leave the column out of features",
+                    "fill it in, say what the column is in kinds, or leave it out of features",
                 )
     columns = {
         name: table.column(name) if name == id else _typed(table.column(name))
         for name in table.header
     }
+    bad = BadRows(table)
+    for name, kind in kinds.items():
+        if kind in KINDS and kind != "number":
+            columns[name] = list(input_cells(table, name, kind, bad, path.parent).values)
+    bad.refuse(also="")
     rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
     try:
-        return Pool.from_rows(rows, id=id, features=features)
+        return Pool.from_rows(rows, id=id, features=features, kinds=kinds)
     except InputError as error:
         raise error.within(str(path)) from None
 

@@ -234,7 +234,7 @@ def read_structure(path: Path) -> Structure:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(str(path), f"cannot be read ({error!s:.80})") from None
-    is_cif = path.suffix == ".cif"
+    is_cif = path.suffix.lower() == ".cif"
     if not is_cif:
         _check_poscar(text, str(path))
     try:

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from matscout.data.text_table import TextTable, as_number, read_text_table
+from matscout.data.text_table import MISSING, TextTable, as_number, is_missing, read_text_table
 from matscout.errors import InputError
 
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
-"""Cells that count as not measured, upper or lower case."""
+__all__ = ["MISSING", "Table", "read_table"]
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ def _target(raw: TextTable, name: str, cells: list[str]) -> np.ndarray:
     for row, cell in enumerate(cells):
         number = as_number(cell)
         if number is None:
-            shown = "nothing" if cell.lower() in MISSING else f"'{cell:.40}'"
+            shown = "nothing" if is_missing(cell) else f"'{cell:.40}'"
             raise InputError(
                 raw.at(row), f"target '{name}' must be a finite number, got {shown}", "drop the row"
             )
@@ -99,7 +98,7 @@ def _target(raw: TextTable, name: str, cells: list[str]) -> np.ndarray:
 
 def _classes(raw: TextTable, name: str, cells: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
     for row, cell in enumerate(cells):
-        if cell.lower() in MISSING:
+        if is_missing(cell):
             raise InputError(raw.at(row), f"no label in target '{name}'", "drop the row")
     labels = tuple(sorted(set(cells), key=_label_order))
     if len(labels) < 2:
@@ -126,7 +125,7 @@ def _inputs(
     text: dict[str, np.ndarray] = {}
     for column in chosen:
         cells = raw.column(column)
-        known = [(row, cell) for row, cell in enumerate(cells) if cell.lower() not in MISSING]
+        known = [(row, cell) for row, cell in enumerate(cells) if not is_missing(cell)]
         if not known:
             raise InputError(raw.name, f"column '{column}' is empty", "leave it out of inputs")
         numbers = {row: number for row, cell in known if (number := as_number(cell)) is not None}

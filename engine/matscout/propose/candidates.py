@@ -2,55 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matscout.errors import InputError
+from matscout.data.pool_features import PoolFeatures
 from matscout.history import History
 from matscout.pool import Pool
-from matscout.trial import Proposal, Value
+from matscout.trial import Proposal, Trial, Value
 
 
 class Candidates:
-    """Rows of one pool. Every method speaks of row numbers; ids go in and out."""
+    """Rows of one pool. Every method speaks of row numbers; ids go in and out.
+
+    Whatever the features are, `unit` is for Gaussian processes and all that measures distances,
+    `table` for trees. InputError names a candidate whose features cannot be read.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
+        self._seen = PoolFeatures(pool)
+
+    def rows(self, trials: Iterable[Trial]) -> list[int]:
+        """The rows of those trials whose candidates are in the pool, in the order of the trials."""
+        return [
+            self.pool.row(t.candidate)
+            for t in trials
+            if t.candidate is not None and t.candidate in self.pool
+        ]
 
     def free(self, history: History) -> NDArray[np.bool_]:
         """Which rows were never asked for, (n_candidates,)."""
         free = np.ones(len(self.pool), dtype=bool)
-        rows = [
-            self.pool.row(t.candidate)
-            for t in history.trials
-            if t.candidate is not None and t.candidate in self.pool
-        ]
-        free[rows] = False
+        free[self.rows(history.trials)] = False
         return free
 
-    @cached_property
+    @property
     def features(self) -> NDArray[np.float64]:
-        """(n_candidates, n_features), finite; InputError names what is not."""
-        matrix = self.pool.matrix
-        bad = np.argwhere(~np.isfinite(matrix))
-        if len(bad):
-            row, column = bad[0].tolist()
-            raise InputError(
-                f"space.pool.{self.pool.features[column]}",
-                f"candidate {self.pool.ids[row]!r} has {matrix[row, column]}",
-                "features must be finite numbers",
-            )
-        return matrix
+        """The features that are numbers, (n_candidates, n_numbers), finite, in their own units."""
+        return self._seen.numbers
 
     @cached_property
     def unit(self) -> NDArray[np.float64]:
-        """Features min-max scaled over the pool; those that do not vary are left out."""
-        low, high = self.features.min(axis=0), self.features.max(axis=0)
-        varies = high > low
-        width = (high - low)[varies]
-        return np.asarray((self.features[:, varies] - low[varies]) / width)
+        """(n_candidates, D): numbers min-max scaled over the pool, categories one-hot / √2, formulas
+        and structures as min-max scaled descriptors. What does not vary is left out.
+        """
+        return np.hstack([np.zeros((len(self.pool), 0)), *self._seen.blocks])
+
+    @cached_property
+    def groups(self) -> list[int]:
+        """(D,): which feature a column of `unit` belongs to, counted from 0. Columns of one group
+        (one category, one formula, one structure) are meant to share a lengthscale.
+        """
+        return [k for k, block in enumerate(self._seen.blocks) for _ in range(block.shape[1])]
+
+    @property
+    def table(self) -> NDArray[np.float64]:
+        """(n_candidates, D2): numbers as they are, categories one-hot, formulas as composition
+        statistics and element fractions, structures as crystal features.
+        """
+        return self._seen.table
 
     def proposal(self, row: int, why: dict[str, Value]) -> Proposal:
         candidate = self.pool.ids[row]

@@ -1,0 +1,39 @@
+"""Pools from CSV files: features that are labels, formulas or structure files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from matscout.data.pools import read_pool, read_space
+from matscout.errors import InputError
+
+TEXT = "formula,T,solvent\nNaCl,300,water\nKCl,310,DMF\n"
+
+
+def test_a_config_says_what_a_feature_is(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(TEXT)
+    kinds = {"formula": "formula", "solvent": "category"}
+    raw = {"pool": {"file": "p.csv", "id": "formula", "features": ["T", *kinds], "kinds": kinds}}
+    pool = read_space(raw, tmp_path).pool
+    assert pool is not None and pool.ids == ("NaCl", "KCl")
+    assert pool.kinds == {"T": "number", **kinds} and pool.columns["formula"] == ("NaCl", "KCl")
+    assert read_pool(tmp_path / "p.csv", id="formula").features == ("T",)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        ({"solvent": "formula"}, "line 2: 'solvent' does not parse as a formula: 'water'"),
+        ({"solvent": "structure"}, "line 2: 'solvent': 'water': no such file"),
+        ({"solvent": "number"}, "line 2: feature 'solvent' must be a number"),
+        ({"solvnt": "category"}, "did you mean 'solvent'?"),
+        ({"solvent": "categories"}, "unknown 'categories'; did you mean 'category'?"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, kinds: dict[str, str], words: str) -> None:
+    (tmp_path / "p.csv").write_text(TEXT)
+    with pytest.raises(InputError) as caught:
+        read_pool(tmp_path / "p.csv", id="formula", features=["T", "solvent"], kinds=kinds)
+    assert words in str(caught.value) and "on_bad" not in str(caught.value)
