@@ -1,0 +1,55 @@
+"""Membership from a regressor, and from several sources at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from matscout.surrogate.base import Posterior
+from matscout.surrogate.classify import Membership
+
+CERTAIN = 1e-12
+
+
+@dataclass(frozen=True)
+class ExceedanceMembership:
+    """P(f(x) > threshold) = Φ((mean - threshold) / sd); a `Membership`.
+
+    `threshold` is in the target's unit, and more is better: that of a minimised target comes
+    negated, as its values do. One voter. It can rank candidates before any positive is known,
+    which no classifier can.
+    """
+
+    posterior: Posterior
+    threshold: float
+
+    def probability(self, X: Tensor) -> Tensor:
+        # Standardised, so that neither a difference of huge numbers nor a tiny sd is lost.
+        limit = self.threshold / self.posterior.scale - self.posterior.loc / self.posterior.scale
+        with torch.no_grad():
+            mean, sd = self.posterior.standardised.mean_sd(X)
+        return torch.special.ndtr((mean - limit) / sd).clamp(CERTAIN, 1.0 - CERTAIN)
+
+    def members(self, X: Tensor) -> Tensor:
+        return self.probability(X).unsqueeze(0)
+
+
+@dataclass(frozen=True)
+class MixedMembership:
+    """The mean of several; a `Membership`. Its voters are the probabilities that it is made of."""
+
+    parts: Sequence[Membership]
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise ValueError("nothing to mix")
+
+    def probability(self, X: Tensor) -> Tensor:
+        return self.members(X).mean(0)
+
+    def members(self, X: Tensor) -> Tensor:
+        """(b, d) -> (len(parts), b)"""
+        return torch.stack([part.probability(X) for part in self.parts])
