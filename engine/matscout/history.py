@@ -9,6 +9,9 @@ from typing import Any
 from matscout.event import Event, EventKind
 from matscout.trial import Measurement, Report, State, Target, Trial
 
+PERSON = "person"
+"""What a `dispatched` event says in its body under "to" when no fleet got the attempt."""
+
 
 class History:
     """Trials by id, in the order in which they were asked.
@@ -25,9 +28,10 @@ class History:
         self._trials: list[Trial] = []
         self._finished: list[int] = []
         self._open: dict[int, None] = {}
-        self._parked = 0
+        self._parked: set[int] = set()
         self._counts = dict.fromkeys(State, 0)
         self._in_flight: dict[int, int] = {}
+        self._with_person: dict[int, int] = {}
         self._changes: list[int] = []
         for event in events:
             self.apply(event)
@@ -46,8 +50,25 @@ class History:
 
     @property
     def count_pending(self) -> int:
-        """How many trials hold a slot: chosen, not finished, and not waiting for a person."""
-        return len(self._open) - self._parked
+        """How many trials hold a slot: chosen, not finished, and not in the hands of a person."""
+        return len(self._open) - len(self._parked)
+
+    @property
+    def with_person(self) -> Mapping[int, int]:
+        """Trial id → the attempt that a person was asked to make and has not answered for.
+
+        Such a trial is pending, but no fleet works on it and it holds no slot.
+        """
+        return self._with_person
+
+    def so_far(self, trial: int) -> Mapping[str, float]:
+        """What a person has measured of an open trial: some of its targets, by name, and their
+        standard errors as `name.sem`. Empty for what a fleet works on, whose reports are values on
+        the way and no measurements.
+        """
+        if trial not in self._with_person:
+            return {}
+        return {k: v for report in self._trials[trial].reports for k, v in report.values.items()}
 
     @property
     def finished(self) -> list[Trial]:
@@ -121,7 +142,12 @@ class History:
     def _dispatched(self, event: Event) -> None:
         trial = self._of(event)
         assert event.attempt is not None
-        self._in_flight[trial.id] = event.attempt
+        if event.body.get("to") == PERSON:
+            self._with_person[trial.id] = event.attempt
+            if trial.open:
+                self._parked.add(trial.id)
+        else:
+            self._in_flight[trial.id] = event.attempt
         self._set(replace(trial, attempts=max(trial.attempts, event.attempt)))
 
     def _reported(self, event: Event) -> None:
@@ -183,7 +209,7 @@ class History:
         self._settle(event)
         if not trial.open:
             return  # it has been answered meanwhile
-        self._parked += trial.state is State.PENDING
+        self._parked.add(trial.id)
         self._set(replace(trial, state=State.NEEDS_ATTENTION, reason=event.body.get("reason", "")))
         self._changes.append(trial.id)
 
@@ -193,8 +219,9 @@ class History:
         if trial.finished is None:
             changes["finished"] = len(self._finished)
             self._finished.append(trial.id)
-        self._parked -= trial.state is State.NEEDS_ATTENTION
+        self._parked.discard(trial.id)
         self._open.pop(trial.id, None)
+        self._with_person.pop(trial.id, None)
         self._settle(event)
         self._set(replace(trial, state=state, **changes))
         self._changes.append(trial.id)
@@ -204,6 +231,10 @@ class History:
         trial = self._of(event)
         if event.attempt is None or self._in_flight.get(trial.id) == event.attempt:
             self._in_flight.pop(trial.id, None)
+        if event.attempt is not None and self._with_person.get(trial.id) == event.attempt:
+            del self._with_person[trial.id]
+            if trial.state is State.PENDING:  # given back without an answer
+                self._parked.discard(trial.id)
 
     def _of(self, event: Event) -> Trial:
         if event.trial is None or not 0 <= event.trial < len(self._trials):

@@ -109,6 +109,44 @@ def campaign_new(
     _end(new(config, "campaign", runs, {"name": name, "seed": seed}))
 
 
+@campaign.command("recommend")
+def campaign_recommend(
+    run: Run,
+    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 8,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write.")] = Path("next.csv"),
+    fix: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE: only points with this value. May be repeated."),
+    ] = None,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Write what is open again; choose nothing new.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    runs: Runs = DEFAULT_RUNS,
+    json: Json = False,
+) -> None:
+    """Choose what to measure next, and write it as a CSV to fill in."""
+    from matscout.cli.campaign import recommend as command
+
+    _end(command(run, runs, n, out, fix or [], open_, force, json))
+
+
+@campaign.command("add")
+def campaign_add(
+    run: Run,
+    file: Annotated[Path, typer.Argument(metavar="RESULTS.csv", help="What came of it.")],
+    replicates: Annotated[
+        bool, typer.Option("--replicates", help="A second value of a point is a replicate.")
+    ] = False,
+    runs: Runs = DEFAULT_RUNS,
+    json: Json = False,
+) -> None:
+    """Take measured, failed and abandoned rows in: all of a file, or none."""
+    from matscout.cli.campaign import add as command
+
+    _end(command(run, file, runs, replicates, json))
+
+
 @campaign.command("run", help="Run a campaign, or go on with it, until its budget is used.")
 @app.command()
 def resume(
@@ -164,6 +202,29 @@ def export(
 
 
 @app.command()
+def report(
+    run: Run,
+    runs: Runs = DEFAULT_RUNS,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file; default: RUN's own report.html.")
+    ] = None,
+    x: Annotated[
+        str | None, typer.Option(help="The map's horizontal column; default: PCA.")
+    ] = None,
+    y: Annotated[str | None, typer.Option(help="The map's vertical column.")] = None,
+    next_: Annotated[
+        int, typer.Option("--next", min=0, help="How many recommendations to show.")
+    ] = 8,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
+    json: Json = False,
+) -> None:
+    """One HTML page about a run: progress, finds, what comes next, a map, calibration, failures."""
+    from matscout.cli.report import report as command
+
+    _end(command(run, runs, out, x, y, next_, force, json))
+
+
+@app.command()
 def spaces(
     name: Annotated[str | None, typer.Argument(help="Print this one.")] = None,
     json: Json = False,
@@ -172,6 +233,71 @@ def spaces(
     from matscout.cli.show import spaces as command
 
     _end(command(name, json))
+
+
+@app.command()
+def backtest(
+    table: Annotated[Path, typer.Argument(metavar="TABLE.csv", help="Recorded experiments.")],
+    target: Annotated[str, typer.Option(help="The measured column.")],
+    direction: Annotated[str, typer.Option(help="max or min: which way is better.")] = "max",
+    goal: Annotated[str, typer.Option(help="best, top, threshold, rare or model.")] = "top",
+    top: Annotated[str, typer.Option(help="The share that counts as the top.")] = "5%",
+    threshold: Annotated[
+        float | None, typer.Option(help="What has to be passed, in the target's unit.")
+    ] = None,
+    init: Annotated[
+        int | None, typer.Option(min=1, help="Random experiments first; default: 2, rare: 10.")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="How many are chosen at once.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="How many run at once; default: the batch.")
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(min=2, help="Experiments in all; default: at most 300.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Campaigns of each arm.")] = 10,
+    strategy: Annotated[str, typer.Option(help="Arms, with commas; random always plays.")] = "auto",
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="Wanted ones among the first: any, with or without; default for rare: with."
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option(help="A column to leave out. May be repeated.")
+    ] = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(help="COLUMN=number, category, formula, structure or id. May be repeated."),
+    ] = None,
+    drop_bad: Annotated[
+        bool, typer.Option("--drop-bad", help="Leave rows out that cannot be read, and say so.")
+    ] = False,
+    censored: Annotated[
+        bool, typer.Option("--censored", help='Take the bound of a target such as "<1E-10".')
+    ] = False,
+    header: Annotated[
+        str | None, typer.Option(help="Column names, with commas, for a file without a header.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default: as many as there are cores.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the figures to this file.")
+    ] = None,
+    curves: Annotated[
+        Path | None, typer.Option(help="Also write the curves, ready to plot, to this CSV.")
+    ] = None,
+) -> None:
+    """Would active learning have saved me experiments? Replays a table of recorded ones."""
+    from matscout.cli.backtest import Options
+    from matscout.cli.backtest import backtest as command
+
+    options = Options(
+        target, direction, goal, top, threshold, init, batch, workers, budget, seeds, start,
+        strategy, tuple(ignore or ()), tuple(kind or ()), drop_bad, censored, header, jobs,
+    )  # fmt: skip
+    _end(command(table, options, json_file, curves))
 
 
 @app.command()

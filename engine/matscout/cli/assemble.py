@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matscout.cli import registry
+from matscout.cli.judge import forecaster, goal_of, stop_rules
 from matscout.data.pools import read_space
 from matscout.drive.config import Config, Part, parse_config, read_toml
 from matscout.drive.interrupt import Interrupt, listening
 from matscout.drive.loop import Observer
 from matscout.drive.run import RunSpec, reopen, sit
-from matscout.errors import InputError
+from matscout.drive.stopping import rules_of
+from matscout.errors import InputError, did_you_mean
+from matscout.goal import Goal
+from matscout.propose.base import Forecaster, Proposer
 from matscout.runfolder import RunFolder, checked_name
+from matscout.space import Space
+
+if TYPE_CHECKING:
+    from matscout.drive.campaign import OpenCampaign
 
 
 def spec_from_file(path: Path, kind: str, overrides: dict[str, Any]) -> RunSpec:
@@ -34,29 +45,64 @@ def spec_from_dict(
     config = _overridden(config, overrides)
     checked_name(config.name)
     base = path.absolute().parent
-    space = read_space(config.space, base)
+    origin = {"path": str(path.absolute()), "sha256": digest}
+    return spec_from_config(config, read_space(config.space, base), base, origin)
+
+
+def spec_from_config(
+    config: Config, space: Space, base: Path, origin: Mapping[str, str]
+) -> RunSpec:
+    """Try out every part that the config names. Nothing is written."""
     targets = tuple(t.target() for t in config.targets)
     if len({t.name for t in targets}) != len(targets):
         raise InputError("targets", "two targets have the same name", "rename one")
     if config.proposer is None:
-        part = Part(type="gp" if space.pool is not None else "tpe")
-        config = config.model_copy(update={"proposer": part})
+        config = config.model_copy(update={"proposer": _default_proposer(config, space)})
     assert config.proposer is not None
-    registry.proposer(config.proposer)
+    proposer_of(config.proposer, config.goal.goal() if config.goal else None)
     registry.pruner(config.early_stopping)
-    evaluator = registry.evaluator_factory(config.evaluator, base)()
-    if hasattr(evaluator, "check"):  # trainers read their data and know their hyperparameters
-        evaluator.check(tuple(space.by_name))
+    rules_of(config.stop, pool=space.pool is not None)
+    if config.evaluator is not None:
+        evaluator = registry.evaluator_factory(config.evaluator, base)()
+        if hasattr(evaluator, "check"):  # trainers read their data and know their hyperparameters
+            evaluator.check(tuple(space.by_name))
     return RunSpec(
         name=config.name,
-        kind=kind,
+        kind=config.kind,
         space=space,
         targets=targets,
         policy=config.run.policy(),
         seed=config.seed,
         config=config.model_dump(mode="json", exclude={"space"}),
-        origin={"path": str(path.absolute()), "sha256": digest},
+        origin=origin,
     )
+
+
+def _default_proposer(config: Config, space: Space) -> Part:
+    if space.pool is None:
+        return Part(type="tpe")
+    return Part(type="pool" if config.goal is not None and "pool" in registry.PROPOSERS else "gp")
+
+
+def proposer_of(part: Part, goal: Goal | None) -> Proposer:
+    """The proposer, told the goal if it takes one; InputError if it would ignore one that it must
+    not: every proposer is after the best value, and only some after anything else."""
+    if goal is not None and _takes_goal(part.type):
+        part = Part(type=part.type, **{"goal": goal, **part.options})
+    elif goal is not None and goal.kind != "best":
+        able = [name for name in registry.PROPOSERS if _takes_goal(name)]
+        mend = f"use {' or '.join(able)}" if able else "leave the goal out"
+        raise InputError("goal", f"proposer {part.type!r} is only ever after the best", mend)
+    return registry.proposer(part)
+
+
+def _takes_goal(name: str) -> bool:
+    if name not in registry.PROPOSERS:
+        raise InputError(
+            "proposer.type", f"unknown {name!r}", did_you_mean(name, registry.PROPOSERS)
+        )
+    module, _, attribute = registry.PROPOSERS[name].partition(":")
+    return "goal" in inspect.signature(getattr(import_module(module), attribute)).parameters
 
 
 def drive(
@@ -72,23 +118,54 @@ def drive(
         config = _overridden(_config_of(spec), overrides or {})
         base = _trusted_base(folder, spec, config, config_file)
         spec = replace(spec, policy=config.run.policy())
+        if config.evaluator is None:
+            raise InputError(
+                str(folder.root),
+                "has no evaluator: its results are brought by people",
+                f"use matscout campaign recommend {folder.name}, or name an evaluator in the config",
+            )
         factory = registry.evaluator_factory(config.evaluator, base)
-        assert config.proposer is not None
+        proposer = _proposer_of_run(spec, config)
+        rules = stop_rules(spec, proposer)
         with listening(Interrupt()) as interrupt:
             reason = sit(
                 folder,
                 journal,
                 history,
                 spec,
-                proposer=registry.proposer(config.proposer),
+                proposer=proposer,
                 start_fleet=lambda: registry.fleet(config.run, factory, spec.targets, folder),
                 pruner=registry.pruner(config.early_stopping),
                 observer=observer,
                 interrupt=interrupt,
+                stop=rules.verdict if rules.rules else None,
             )
         return reason, spec
     finally:
         journal.close()
+
+
+def campaign_at(folder: RunFolder) -> tuple[OpenCampaign, Proposer, Forecaster | None]:
+    """The campaign in `folder`, owned, with what chooses and forecasts for it."""
+    from matscout.drive.campaign import open_campaign  # loads scikit-learn
+
+    campaign = open_campaign(folder)
+    try:
+        proposer = _proposer_of_run(campaign.spec, _config_of(campaign.spec))
+        return campaign, proposer, forecaster(campaign.spec, proposer)
+    except BaseException:
+        campaign.close()
+        raise
+
+
+def proposer_of_run(spec: RunSpec) -> Proposer:
+    """The proposer that the run was made with, built anew."""
+    return _proposer_of_run(spec, _config_of(spec))
+
+
+def _proposer_of_run(spec: RunSpec, config: Config) -> Proposer:
+    assert config.proposer is not None
+    return proposer_of(config.proposer, goal_of(spec) if spec.config.get("goal") else None)
 
 
 def find_run(name: str, runs: Path) -> RunFolder:
@@ -130,7 +207,7 @@ def _trusted_base(
     read again from the user's own config, which must still be the one that the run was made with.
     """
     path = config_file or Path(spec.origin.get("path", ""))
-    if config.evaluator.type in registry.RUNS_FOREIGN_CODE:
+    if config.evaluator is not None and config.evaluator.type in registry.RUNS_FOREIGN_CODE:
         try:
             raw, digest = read_toml(path)
         except InputError:

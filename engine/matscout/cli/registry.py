@@ -26,6 +26,7 @@ PROPOSERS = {
     "sobol": "matscout.propose.sobol:SobolProposer",
     "tpe": "matscout.propose.tpe:TpeProposer",
     "gp": "matscout.propose.gp:GpProposer",
+    "pool": "matscout.propose.pool:PoolProposer",
 }
 EVALUATORS = {
     "function": "matscout.evaluate.function:FunctionEvaluator",

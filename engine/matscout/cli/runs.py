@@ -26,7 +26,8 @@ def new(config: Path, kind: str, runs: Path, overrides: dict[str, Any]) -> int:
     """Make a run from a config and leave it at that."""
     folder, spec = _create(config, kind, runs, overrides)
     print(f"{folder.root}")
-    print(f"next: matscout {kind} run {spec.name}{runs_option(folder)}")
+    verb = "run" if spec.config.get("evaluator") else "recommend"
+    print(f"next: matscout {kind} {verb} {spec.name}{runs_option(folder)}")
     return 0
 
 

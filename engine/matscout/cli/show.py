@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from matscout.cli.assemble import find_run
+from matscout.cli.assemble import find_run, proposer_of_run
+from matscout.cli.judge import judgement, judgement_lines
 from matscout.cli.progress import label
 from matscout.data.pools import ready_space, ready_spaces
 from matscout.drive.run import RunSpec, load
@@ -18,15 +19,22 @@ from matscout.owner import current_owner
 from matscout.runfolder import RunFolder
 from matscout.trial import State, Trial
 
+_SHOWN = 8
+"""Open recommendations that status names."""
+
 
 def status(run: str, runs: Path, json: bool) -> int:
-    """Counts, best, what is open, and who drives."""
+    """Counts, best, what is open, who drives, how good predictions were, and whether to stop."""
     folder = find_run(run, runs)
     history, spec = load(folder)
+    # Only a pool has something to forecast: other runs need not load a proposer to be looked at.
+    proposer = proposer_of_run(spec) if spec.space.pool is not None else None
     if json:
-        print(jsonlib.dumps(summary(folder, history, spec), indent=1))
+        whole = summary(folder, history, spec) | judgement(history, spec, proposer)
+        print(jsonlib.dumps(whole, indent=1))
     else:
-        for line in summary_lines(folder, history, spec):
+        lines = summary_lines(folder, history, spec)
+        for line in [*lines, *judgement_lines(history, spec, proposer)]:
             print(line)
     return 0
 
@@ -120,6 +128,7 @@ def summary(folder: RunFolder, history: History, spec: RunSpec) -> dict[str, Any
         "best": _trial(best) if best else None,
         "driver": current_owner(folder.lock) or None,
         "stopped": history.stopped or None,
+        "with_people": [_trial(history.trials[i]) for i in sorted(history.with_person)],
         "needs_attention": [_trial(t) for t in history.trials if t.state is State.NEEDS_ATTENTION],
     }
 
@@ -144,6 +153,10 @@ def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[st
         lines.append(f"running now: {driver}")
     elif history.stopped:
         lines.append(f"stopped: {one_line(history.stopped)}")
+    handed = [label(history.trials[i]) for i in sorted(history.with_person)]
+    if handed:
+        more = f" and {len(handed) - _SHOWN} more" if len(handed) > _SHOWN else ""
+        lines.append(f"with people: {len(handed)} open: {', '.join(handed[:_SHOWN])}{more}")
     for trial in history.trials:
         if trial.state is State.NEEDS_ATTENTION:
             lines.append(one_line(f"needs attention: {label(trial)}: {trial.reason}"))

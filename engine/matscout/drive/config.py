@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from matscout.drive.policy import Policy
 from matscout.errors import InputError, did_you_mean, one_line
+from matscout.goal import Goal
 from matscout.trial import Target
 
 MAX_BYTES = 10_000_000
@@ -38,6 +39,17 @@ class TargetTable(_Table):
 
     def target(self) -> Target:
         return Target(self.name, self.direction, self.unit)
+
+
+class GoalTable(_Table):
+    """What a campaign is after. See `Goal` for what each means."""
+
+    kind: str = "best"
+    top: float = 0.05
+    threshold: float | None = None
+
+    def goal(self) -> Goal:
+        return Goal(self.kind, self.top, self.threshold)
 
 
 class RunTable(_Table):
@@ -74,16 +86,22 @@ class RunTable(_Table):
 
 
 class Config(_Table):
-    """A whole run. `space` is read by matscout.space and matscout.data.pools."""
+    """A whole run. `space` is read by matscout.space and matscout.data.pools.
+
+    A campaign without an evaluator is one whose results people bring. Without a goal it is after
+    the best value of the first target.
+    """
 
     kind: Literal["sweep", "campaign"] = "sweep"
     name: str
     seed: int = Field(default=0, ge=0)
     space: dict[str, Any]
     targets: list[TargetTable] = Field(min_length=1)
-    evaluator: Part
+    evaluator: Part | None = None
+    goal: GoalTable | None = None
     proposer: Part | None = None
     early_stopping: Part | None = None
+    stop: dict[str, Any] = {}
     run: RunTable = RunTable()
 
 
@@ -111,9 +129,16 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
 def parse_config(raw: dict[str, Any]) -> Config:
     """`raw` as a Config, or InputError for the first thing wrong, with the nearest known key."""
     try:
-        return Config.model_validate(raw)
+        config = Config.model_validate(raw)
     except ValidationError as error:
         raise _explained(error, raw) from None
+    if config.evaluator is None and config.kind == "sweep":
+        raise InputError("evaluator", "is missing", "add it")
+    if config.goal is not None:
+        if config.kind == "sweep":
+            raise InputError("goal", "belongs to a campaign", "leave it out of a sweep")
+        config.goal.goal()
+    return config
 
 
 def _explained(error: ValidationError, raw: dict[str, Any]) -> InputError:
@@ -132,6 +157,10 @@ def _explained(error: ValidationError, raw: dict[str, Any]) -> InputError:
 
 
 def _known_keys(path: list[str]) -> list[str]:
-    tables: dict[str, type[BaseModel]] = {"run": RunTable, "targets": TargetTable}
+    tables: dict[str, type[BaseModel]] = {
+        "run": RunTable,
+        "targets": TargetTable,
+        "goal": GoalTable,
+    }
     model = tables.get(path[0], Config) if path else Config
     return list(model.model_fields)

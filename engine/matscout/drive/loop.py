@@ -9,6 +9,7 @@ happened to arrive together, nor on how often the driver was killed (promise R5)
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from matscout.clock import Clock
@@ -62,6 +63,8 @@ class Loop:
     pruner: Pruner | None = None
     observer: Observer = field(default_factory=Observer)
     interrupt: Interrupt = field(default_factory=Interrupt)
+    stop: Callable[[History], str] | None = None
+    """Why nothing more should be asked for, as a pure function of the history; see stopping.py."""
 
     def __post_init__(self) -> None:
         self._inbox: deque[Outcome] = deque()
@@ -142,12 +145,12 @@ class Loop:
         while not self._exhausted and not self._spent():
             free = self.policy.slots - self.history.count_pending
             wanted = min(self.policy.batch, self.policy.trials - len(self.history.trials))
-            if wanted < 1 or free < wanted:
+            if wanted < 1 or free < wanted or self._enough():
                 return
             self._ask(wanted)
 
     def _waiting(self) -> list[Trial]:
-        """Pending trials that nobody works on, nor has an outcome waiting in the inbox."""
+        """Pending trials that nobody works on (no person either) and no outcome waits for."""
         if self.history.count_pending == len(self._running):
             return []
         answered = {o.trial for o in self._inbox if o.ends_attempt}
@@ -158,6 +161,7 @@ class Loop:
             and t.id not in self._running
             and t.id not in answered
             and t.id not in self.history.in_flight
+            and t.id not in self.history.with_person
         ]
 
     def _ask(self, wanted: int) -> None:
@@ -280,7 +284,10 @@ class Loop:
             return f"budget of {self.policy.trials} trials used"
         if self._exhausted:
             return "the space is exhausted"
-        return "budget of time used" if self._spent() else ""
+        return "budget of time used" if self._spent() else self._enough()
+
+    def _enough(self) -> str:
+        return self.stop(self.history) if self.stop is not None else ""
 
     def _leave(self) -> str:
         """Stop in order: nothing new, let running work save itself, record what came back."""

@@ -10,7 +10,9 @@ from torch import Tensor
 from matscout.acquire.base import Acquisition
 from matscout.acquire.confidence_bound import ConfidenceBound
 from matscout.acquire.log_ei import LogExpectedImprovement
+from matscout.acquire.probability_beyond import LogProbabilityBeyond
 from matscout.acquire.sd import StandardDeviation
+from matscout.acquire.straddle import Straddle
 from matscout.surrogate.base import Posterior
 
 ALTERNATE = "alternate"
@@ -29,13 +31,25 @@ def incumbent(posterior: Posterior, X: Tensor) -> float:
 
 NAMED: dict[str, Callable[[Posterior, Tensor, float], Acquisition]] = {
     "lcb": lambda posterior, X, beta: ConfidenceBound(beta),
+    "mean": lambda posterior, X, beta: ConfidenceBound(0.0),
     "log_ei": lambda posterior, X, beta: LogExpectedImprovement(incumbent(posterior, X)),
     "sd": lambda posterior, X, beta: StandardDeviation(),
 }
 
+LIMITED: dict[str, Callable[[float], Acquisition]] = {
+    "beyond": LogProbabilityBeyond,
+    "straddle": Straddle,
+}
+"""Those that ask on which side of a limit a point lies."""
 
-def acquisition(name: str, place: int, posterior: Posterior, X: Tensor, beta: float) -> Acquisition:
+
+def acquisition(
+    name: str, place: int, posterior: Posterior, X: Tensor, beta: float, limit: float | None = None
+) -> Acquisition:
     """`name` for the trial with id `place`; X (n, d) are the points measured or believed."""
     if name == ALTERNATE:
         name = "log_ei" if place % 2 else "lcb"
+    if name in LIMITED:
+        assert limit is not None
+        return LIMITED[name](limit)
     return NAMED[name](posterior, X, beta)

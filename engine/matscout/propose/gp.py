@@ -105,17 +105,17 @@ class GpProposer:
         free = candidates.free(history)
         if not free.any():
             return []
-        model = PoolModel(candidates, of_pool(history, target), target)
         beta = 1.0 if self.beta is None else self.beta
+        data = of_pool(history, target)
+        model = PoolModel(candidates, data, target, self.acquisition or "lcb", beta)
         out: list[Proposal] = []
         for i in range(n):
-            place = len(history.trials) + i
-            picked = model.propose(self.acquisition or "lcb", place, beta, free)
+            picked = model.pick(len(history.trials) + i, free)
             if picked is None:
                 break
-            row, proposal = picked
+            row, why = picked
             free[row] = False
-            out.append(proposal)
+            out.append(candidates.proposal(row, why))
         return out
 
     def _fallback(

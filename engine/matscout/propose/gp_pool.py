@@ -2,66 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from matscout.acquire.base import Acquisition
+from matscout.acquire.feasible import weighed
 from matscout.propose.acquisitions import acquisition
 from matscout.propose.candidates import Candidates
 from matscout.propose.observations import Observations
 from matscout.propose.why import explained
 from matscout.surrogate.gp import GaussianProcess
 from matscout.surrogate.posterior import GpPosterior
-from matscout.trial import Proposal, Target, Trial
+from matscout.trial import Target, Value
 
 _BLOCK = 1024
 """Candidates whose score is brought up to date at a time."""
 
 
 class PoolModel:
-    """What a Gaussian process believes about the candidates of one pool.
+    """What a Gaussian process believes about the candidates of one pool, and `rule`'s score of it.
 
     Inputs are min-max scaled over the whole pool: it is known beforehand, measured or not. The
     pool is scored in full once; believing a point only lowers scores (`falls_with_sd`), so for the
     next pick only those are computed again that might still be the highest.
+
+    limit  what has to be passed, for rules that ask (counted up, as y is)
+    works  (n_candidates,) P(the experiment works); None where nothing has failed
     """
 
-    def __init__(self, candidates: Candidates, data: Observations, target: Target) -> None:
-        self._candidates, self._target = candidates, target
+    def __init__(
+        self,
+        candidates: Candidates,
+        data: Observations,
+        target: Target,
+        rule: str,
+        beta: float = 1.0,
+        limit: float | None = None,
+        works: np.ndarray | None = None,
+    ) -> None:
+        self._target, self._rule, self._beta, self._limit = target, rule, beta, limit
+        self._works = None if works is None else torch.from_numpy(works)
         self._unit = torch.from_numpy(candidates.unit)
-        self._X = self._of(data.trials)
-        self._posterior: GpPosterior = GaussianProcess().fit(
+        self._X = self._unit[candidates.rows(data.trials)]
+        self._posterior: GpPosterior = GaussianProcess(groups=candidates.groups).fit(
             self._X,
             torch.from_numpy(data.y).unsqueeze(-1),
             torch.from_numpy(data.yvar).unsqueeze(-1),
         )
+        self._worst = float(data.y.min())
         self._unbelieving, self._measured = self._posterior, self._X
         self._at_most: dict[str, Tensor] = {}
-        self._believe(self._of(data.believed))
+        self._believe(self._unit[candidates.rows(data.believed)])
 
-    def propose(
-        self, rule: str, place: int, beta: float, free: np.ndarray
-    ) -> tuple[int, Proposal] | None:
-        """The free candidate of highest score and its row, believed from now on; None if none is
-        free. `free` (n_candidates,) says which may be proposed.
+    def pick(self, place: int, free: np.ndarray) -> tuple[int, dict[str, Value]] | None:
+        """The free candidate of highest score for the trial with id `place`, as its row and why,
+        believed from now on; None if none is free. `free` (n_candidates,) says which may be picked.
         """
         if not free.any():
             return None
         inside = self._posterior.standardised
-        score = acquisition(rule, place, inside, self._X, beta)
+        score = self._acquisition(place, inside, self._X)
         if score.name not in self._at_most:
             first = self._unbelieving.standardised
-            bound = acquisition(rule, place, first, self._measured, beta)
-            self._at_most[score.name] = _scored(bound, first, self._unit)
+            bound = self._acquisition(place, first, self._measured)
+            self._at_most[score.name] = self._scored(bound, first)
         row = self._argmax(score, inside, torch.from_numpy(np.flatnonzero(free)))
-        chosen = acquisition(rule, place, self._posterior, self._X, beta)
+        chosen = self._acquisition(place, self._posterior, self._X)
         picked = self._unit[row : row + 1]
         why = explained(self._posterior, chosen, picked, self._target)
+        if self._works is not None:
+            why["p_feasible"] = round(float(self._works[row]), 6)
         self._believe(picked)
-        return row, self._candidates.proposal(row, why)
+        return row, why
+
+    def scores(self, place: int) -> Tensor:
+        """(n_candidates,), in the units of the rule."""
+        score = self._acquisition(place, self._posterior, self._X)
+        return self._scored(score, self._posterior)
+
+    def _acquisition(self, place: int, belief: GpPosterior, X: Tensor) -> Acquisition:
+        return acquisition(self._rule, place, belief, X, self._beta, self._limit_in(belief))
+
+    def _limit_in(self, belief: GpPosterior) -> float | None:
+        return None if self._limit is None else self._within(belief, self._limit)
+
+    def _scored(
+        self, score: Acquisition, belief: GpPosterior, rows: Tensor | None = None
+    ) -> Tensor:
+        X = self._unit if rows is None else self._unit[rows]
+        with torch.no_grad():
+            out = score(belief, X.unsqueeze(-2))
+        if self._works is None:
+            return out
+        works = self._works if rows is None else self._works[rows]
+        return weighed(out, works, self._failure(score, belief))
+
+    def _failure(self, score: Acquisition, belief: GpPosterior) -> float | None:
+        """What the rule would score a failed experiment: no more than the worst that worked."""
+        if score.name.startswith("log_"):
+            return None
+        if score.name == "sd":
+            return 0.0
+        worst = self._within(belief, self._worst)
+        limit = self._limit_in(belief)
+        return worst if limit is None or score.name != "straddle" else -abs(worst - limit)
+
+    def _within(self, belief: GpPosterior, y: float) -> float:
+        """A value in its own units as `belief` counts it, which may be standardised."""
+        own = self._unbelieving
+        return belief.loc + belief.scale * (y / own.scale - own.loc / own.scale)
 
     def _argmax(self, score: Acquisition, belief: GpPosterior, rows: Tensor) -> int:
         """The row of highest score among `rows`, the first of equals in the order of the bounds."""
@@ -73,7 +123,7 @@ class PoolModel:
         for block in order.split(_BLOCK if score.falls_with_sd else len(order)):
             if score.falls_with_sd and best >= float(at_most[block[0]]):
                 break
-            exact = _scored(score, belief, self._unit[block])
+            exact = self._scored(score, belief, block)
             at_most[block] = exact
             top = int(exact.argmax())
             if float(exact[top]) > best:
@@ -83,13 +133,3 @@ class PoolModel:
     def _believe(self, rows: Tensor) -> None:
         self._posterior = self._posterior.believe(rows)
         self._X = torch.cat([self._X, rows])
-
-    def _of(self, trials: Sequence[Trial]) -> Tensor:
-        pool = self._candidates.pool
-        rows = [pool.row(t.candidate) for t in trials if t.candidate in pool]  # type: ignore[arg-type]
-        return self._unit[rows]
-
-
-def _scored(score: Acquisition, belief: GpPosterior, X: Tensor) -> Tensor:
-    with torch.no_grad():
-        return score(belief, X.unsqueeze(-2))

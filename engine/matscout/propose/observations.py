@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +47,12 @@ def variance_of(trial: Trial, target: Target) -> float:
 
 
 def of_pool(history: History, target: Target) -> Observations:
-    """Measured candidates are data; every other candidate that was asked for is in doubt."""
+    """Measured candidates are data; every other candidate that was asked for is in doubt.
+
+    A trial of which a person has measured this target, but not yet the others, is data too.
+    """
     data = [t for t in history.completed if value_of(t, target) is not None]
+    data += [t for t in _partly_measured(history, target) if t.open]
     measured = {t.id for t in data}
     return Observations(
         data,
@@ -104,6 +108,20 @@ def clip_bad(y: Array) -> Array:
 def _measurements(trial: Trial) -> list[Measurement]:
     first = [Measurement(trial.values, trial.sem)] if trial.values else []
     return [*first, *trial.replicates]
+
+
+def _partly_measured(history: History, target: Target) -> list[Trial]:
+    """What people have in hand, with the value of this target where they have given it."""
+    out = []
+    for trial in history.with_person:
+        known = history.so_far(trial)
+        if target.name in known:
+            sem = (
+                {target.name: known[f"{target.name}.sem"]} if f"{target.name}.sem" in known else {}
+            )
+            values = {target.name: known[target.name]}
+            out.append(replace(history.trials[trial], values=values, sem=sem))
+    return out
 
 
 def _last_report(trial: Trial, target: Target, default: float) -> float:

@@ -1,0 +1,51 @@
+"""What a plain Gaussian process believes about points of a space of parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from matscout.drive.stop_rules import Z90
+from matscout.history import History
+from matscout.propose.encode import Encoding
+from matscout.propose.observations import of_pool
+from matscout.propose.sampling import canonical
+from matscout.space import Space
+from matscout.surrogate.base import FitFailed
+from matscout.surrogate.gp import GaussianProcess
+
+Array = NDArray[np.float64]
+
+_LEAST_DATA = 3
+"""Values below which a fitted Gaussian process only repeats its prior."""
+
+
+def outlook_at(
+    space: Space, history: History, rows: Array
+) -> tuple[Array, Array, Array, Array] | None:
+    """Mean, sd and the bounds of a new measurement with 90 % probability, (n,) each, of the first
+    target in its unit, at encoded `rows` (n, d). None while there is too little data.
+
+    Only what was really measured is learned from: what a proposer assumes about failures belongs to
+    the choice, not to the forecast.
+    """
+    target = history.targets[0]
+    data = of_pool(history, target)
+    if len(data.y) < _LEAST_DATA:
+        return None
+    encoding = Encoding(space)
+    X = encoding.rows([canonical(space, t.params) for t in data.trials])
+    try:
+        posterior = GaussianProcess(groups=encoding.groups).fit(
+            torch.from_numpy(X),
+            torch.from_numpy(data.y).unsqueeze(-1),
+            torch.from_numpy(data.yvar).unsqueeze(-1),
+        )
+        with torch.no_grad():
+            better, spread = posterior.mean_sd(torch.from_numpy(rows))
+    except FitFailed:
+        return None
+    mean, sd = target.sign * better.numpy(), spread.numpy()
+    half = Z90 * np.sqrt(sd**2 + posterior.noise_here * posterior.scale**2)
+    return mean, sd, mean - half, mean + half

@@ -1,0 +1,98 @@
+"""Campaigns over a pool: the strategy that suits what the campaign is after."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from matscout.errors import InputError, one_line
+from matscout.goal import Goal
+from matscout.history import History
+from matscout.propose.base import Forecast
+from matscout.propose.candidates import Candidates
+from matscout.propose.memo import Memo
+from matscout.propose.random import RandomProposer
+from matscout.propose.strategies.named import AUTO
+from matscout.propose.strategies.named import strategy as strategy_named
+from matscout.propose.strategies.view import PoolView
+from matscout.space import Space
+from matscout.surrogate.base import FitFailed
+from matscout.surrogate.gp import GaussianProcess
+from matscout.trial import Proposal
+
+LEAST_DATA = 2
+"""Values needed before a model says more than chance."""
+
+_Z90 = 1.6448536269514722
+
+
+class PoolProposer:
+    """The first `startup` candidates at random, then by `strategy` (strategies/named.py); `auto`
+    takes the one that suits `goal`.
+
+    Where no model can be fitted the proposal is a random one, and says so.
+    """
+
+    name = "pool"
+
+    def __init__(
+        self, goal: Goal | Mapping[str, Any] | None = None, strategy: str = AUTO, startup: int = 5
+    ) -> None:
+        if isinstance(startup, bool) or not isinstance(startup, int) or startup < 1:
+            raise InputError("proposer.startup", f"must be a whole number ≥ 1, got {startup!r}")
+        self.goal = goal if isinstance(goal, Goal) else Goal.from_dict(goal or {})
+        self.startup, self.strategy = startup, strategy
+        self._strategy = strategy_named(strategy, self.goal)
+        self._candidates = Memo(Candidates)
+        self._random = RandomProposer()
+
+    def propose(self, space: Space, history: History, n: int, *, seed: int) -> list[Proposal]:
+        if space.pool is None:
+            raise InputError("proposer", "pool chooses from pools only", "use gp or tpe")
+        if len(history.trials) < self.startup or len(history.completed) < LEAST_DATA:
+            # What remains of the start is all that is known to be worth asking without data.
+            return self._random.propose(space, history, n, seed=seed)
+        view = self._view(space, history, seed)
+        if not len(view.free):
+            return []
+        try:
+            picks = self._strategy.pick(view, n)
+        except FitFailed as failure:
+            plain = self._random.propose(space, history, n, seed=seed)
+            why = {"fallback": one_line(str(failure))}
+            return [Proposal(p.params, p.candidate, {**p.why, **why}) for p in plain]
+        return [view.candidates.proposal(row, why) for row, why in picks]
+
+    def forecast(self, space: Space, history: History) -> Forecast | None:
+        """Mean and sd are a Gaussian process's, whatever the strategy goes by; `low` and `high`
+        include the noise of a new measurement.
+        """
+        if space.pool is None or len(history.completed) < max(LEAST_DATA, 3):
+            return None
+        view = self._view(space, history, 0)
+        try:
+            groups = view.candidates.groups
+            posterior = GaussianProcess(groups=groups).fit(
+                view.unit[view.measured], view.Y, view.Yvar
+            )
+            with torch.no_grad():
+                mean, sd = (part.numpy() for part in posterior.mean_sd(view.unit))
+                score = self._strategy.scores(view).numpy()
+        except FitFailed:
+            return None
+        mean = view.target.sign * mean
+        # Divided first: the square of a scale near the largest float is none.
+        scale = posterior.scale
+        reach = _Z90 * scale * np.sqrt(np.square(sd / scale) + posterior.noise_here)
+        return Forecast(mean, sd, mean - reach, mean + reach, score, view.works, self.strategy)
+
+    def _view(self, space: Space, history: History, seed: int) -> PoolView:
+        candidates = self._candidates(space.pool)
+        if not candidates.unit.shape[1]:
+            raise InputError(
+                "space.pool.features", "there is no feature that varies", "or use random"
+            )
+        return PoolView(candidates, history, self.goal, seed)

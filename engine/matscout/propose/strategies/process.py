@@ -1,0 +1,42 @@
+"""A Gaussian process and an acquisition, one pick after another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from matscout.propose.gp_pool import PoolModel
+from matscout.propose.strategies.view import Pick, PoolView
+
+
+@dataclass(frozen=True)
+class ProcessRule:
+    """`rule` names the acquisition (propose/acquisitions.py). What is pending, and every earlier
+    pick of the batch, is believed to come out as expected (kriging believer).
+    """
+
+    rule: str = "lcb"
+    beta: float = 1.0
+
+    def pick(self, view: PoolView, n: int) -> list[Pick]:
+        model = self._model(view)
+        free = view.candidates.free(view.history)
+        picks: list[Pick] = []
+        for i in range(n):
+            picked = model.pick(view.place + i, free)
+            if picked is None:
+                break
+            free[picked[0]] = False
+            picks.append(picked)
+        return picks
+
+    def scores(self, view: PoolView) -> Tensor:
+        return self._model(view).scores(view.place)
+
+    def _model(self, view: PoolView) -> PoolModel:
+        limit = view.limit if view.goal.threshold is not None else None
+        works = view.works if view.works.min() < 1.0 else None
+        return PoolModel(
+            view.candidates, view.data, view.target, self.rule, self.beta, limit, works
+        )
