@@ -14,6 +14,7 @@ from matscout.propose.observations import Observations
 from matscout.propose.why import explained
 from matscout.surrogate.gp import GaussianProcess
 from matscout.surrogate.posterior import GpPosterior
+from matscout.surrogate.reach import conformal_reach
 from matscout.trial import Target, Value
 
 _BLOCK = 1024
@@ -50,6 +51,7 @@ class PoolModel:
             torch.from_numpy(data.y).unsqueeze(-1),
             torch.from_numpy(data.yvar).unsqueeze(-1),
         )
+        self._reach = conformal_reach(self._posterior)
         self._worst = float(data.y.min())
         self._unbelieving, self._measured = self._posterior, self._X
         self._at_most: dict[str, Tensor] = {}
@@ -70,7 +72,7 @@ class PoolModel:
         row = self._argmax(score, inside, torch.from_numpy(np.flatnonzero(free)))
         chosen = self._acquisition(place, self._posterior, self._X)
         picked = self._unit[row : row + 1]
-        why = explained(self._posterior, chosen, picked, self._target)
+        why = explained(self._posterior, chosen, picked, self._target, self._reach)
         if self._works is not None:
             why["p_feasible"] = round(float(self._works[row]), 6)
         self._believe(picked)

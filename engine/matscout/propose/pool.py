@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,16 +18,15 @@ from matscout.propose.memo import Memo
 from matscout.propose.random import RandomProposer
 from matscout.propose.strategies.named import AUTO
 from matscout.propose.strategies.named import strategy as strategy_named
-from matscout.propose.strategies.view import PoolView
+from matscout.propose.strategies.view import PoolView, Strategy
 from matscout.space import Space
 from matscout.surrogate.base import FitFailed
 from matscout.surrogate.gp import GaussianProcess
+from matscout.surrogate.reach import conformal_reach
 from matscout.trial import Proposal
 
 LEAST_DATA = 2
 """Values needed before a model says more than chance."""
-
-_Z90 = 1.6448536269514722
 
 
 class PoolProposer:
@@ -45,7 +45,7 @@ class PoolProposer:
             raise InputError("proposer.startup", f"must be a whole number ≥ 1, got {startup!r}")
         self.goal = goal if isinstance(goal, Goal) else Goal.from_dict(goal or {})
         self.startup, self.strategy = startup, strategy
-        self._strategy = strategy_named(strategy, self.goal)
+        strategy_named(strategy, self.goal)  # a name that is wrong is wrong from the start
         self._candidates = Memo(Candidates)
         self._random = RandomProposer()
 
@@ -59,7 +59,7 @@ class PoolProposer:
         if not len(view.free):
             return []
         try:
-            picks = self._strategy.pick(view, n)
+            picks = self._strategy(history).pick(view, n)
         except FitFailed as failure:
             plain = self._random.propose(space, history, n, seed=seed)
             why = {"fallback": one_line(str(failure))}
@@ -68,7 +68,7 @@ class PoolProposer:
 
     def forecast(self, space: Space, history: History) -> Forecast | None:
         """Mean and sd are a Gaussian process's, whatever the strategy goes by; `low` and `high`
-        include the noise of a new measurement.
+        bound a new measurement, its noise and all (surrogate/reach.py).
         """
         if space.pool is None or len(history.completed) < max(LEAST_DATA, 3):
             return None
@@ -80,14 +80,19 @@ class PoolProposer:
             )
             with torch.no_grad():
                 mean, sd = (part.numpy() for part in posterior.mean_sd(view.unit))
-                score = self._strategy.scores(view).numpy()
+                noise_sd = math.sqrt(posterior.noise_here) * posterior.scale
+                reach = conformal_reach(posterior)
+                score = self._strategy(history).scores(view).numpy()
         except FitFailed:
             return None
         mean = view.target.sign * mean
-        # Divided first: the square of a scale near the largest float is none.
-        scale = posterior.scale
-        reach = _Z90 * scale * np.sqrt(np.square(sd / scale) + posterior.noise_here)
-        return Forecast(mean, sd, mean - reach, mean + reach, score, view.works, self.strategy)
+        with np.errstate(over="ignore"):  # beyond the largest float is as far as there is
+            half = reach * np.hypot(sd, noise_sd)
+            low, high = mean - half, mean + half
+        return Forecast(mean, sd, low, high, score, view.works, self.strategy)
+
+    def _strategy(self, history: History) -> Strategy:
+        return strategy_named(self.strategy, self.goal, len(history.targets))
 
     def _view(self, space: Space, history: History, seed: int) -> PoolView:
         candidates = self._candidates(space.pool)

@@ -38,6 +38,20 @@ class ExceedanceMembership:
 
 
 @dataclass(frozen=True)
+class ColumnsMembership:
+    """`part`, which sees some columns of X only; a `Membership`."""
+
+    part: Membership
+    columns: slice
+
+    def probability(self, X: Tensor) -> Tensor:
+        return self.part.probability(X[:, self.columns])
+
+    def members(self, X: Tensor) -> Tensor:
+        return self.part.members(X[:, self.columns])
+
+
+@dataclass(frozen=True)
 class MixedMembership:
     """The mean of several; a `Membership`. Its voters are the probabilities that it is made of."""
 

@@ -13,7 +13,11 @@ from matscout.surrogate.classify_forest import ForestClassifier
 from matscout.surrogate.classify_gp import GpClassifier
 from matscout.surrogate.forest import Forest
 from matscout.surrogate.gp import GaussianProcess
-from matscout.surrogate.membership import ExceedanceMembership, MixedMembership
+from matscout.surrogate.membership import (
+    ColumnsMembership,
+    ExceedanceMembership,
+    MixedMembership,
+)
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,18 @@ class RareMixture:
     before there is one positive. On rare classes of materials data their mean did better than any
     of the four, both at finding and at learning.
 
-    bounds  (2, d): what X is scaled by for the processes, as in `GaussianProcess`
+    bounds     (2, d): what X is scaled by for the processes, as in `GaussianProcess`
+    processes  how many leading columns of X are for the processes; the others are for the trees.
+               None: all are for both
+    groups     the lengthscale that each of the processes' columns uses. None: one for all, since
+               with few rows in many columns there is no telling more
     """
 
     bounds: Tensor | None = None
     trees: int = 100
     seed: int = 0
+    processes: int | None = None
+    groups: Sequence[int] | None = None
 
     def fit(
         self, X: Tensor, Y: Tensor, threshold: float, Yvar: Tensor | None = None
@@ -38,23 +48,38 @@ class RareMixture:
         """X (n, d), Y (n, 1) of which more is better; positive is Y >= threshold."""
         labels = Y[:, 0] >= threshold
         parts: list[Membership] = list(self.of_labels(X, labels).parts)
-        regressors: Sequence[Surrogate] = (
-            Forest(trees=self.trees, seed=self.seed),
-            self._process(X),
+        for_trees, for_process = self._columns(X)
+        regressors: Sequence[tuple[Surrogate, slice]] = (
+            (Forest(trees=self.trees, seed=self.seed), for_trees),
+            (self._process(X), for_process),
         )
-        for regressor in regressors:
+        for regressor, columns in regressors:
             try:
-                parts.append(ExceedanceMembership(regressor.fit(X, Y, Yvar), threshold))
+                posterior = regressor.fit(X[:, columns], Y, Yvar)
             except FitFailed:  # the others still have a say
                 continue
+            parts.append(ColumnsMembership(ExceedanceMembership(posterior, threshold), columns))
         return MixedMembership(parts)
 
     def of_labels(self, X: Tensor, labels: Tensor) -> MixedMembership:
         """The classifiers alone, for a target that is only yes or no: labels (n,) bool."""
+        for_trees, for_process = self._columns(X)
         forest = ForestClassifier(trees=self.trees, seed=self.seed)
         process = GpClassifier(self._process(X))
-        return MixedMembership([forest.fit(X, labels), process.fit(X, labels)])
+        return MixedMembership(
+            [
+                ColumnsMembership(forest.fit(X[:, for_trees], labels), for_trees),
+                ColumnsMembership(process.fit(X[:, for_process], labels), for_process),
+            ]
+        )
+
+    def _columns(self, X: Tensor) -> tuple[slice, slice]:
+        if self.processes is None:
+            return slice(None), slice(None)
+        return slice(self.processes, None), slice(self.processes)
 
     def _process(self, X: Tensor) -> GaussianProcess:
-        # One lengthscale: with few rows in many columns there is no telling more.
-        return GaussianProcess(bounds=self.bounds, groups=[0] * X.shape[1])
+        _, for_process = self._columns(X)
+        width = X[:, for_process].shape[1]
+        groups = [0] * width if self.groups is None else self.groups
+        return GaussianProcess(bounds=self.bounds, groups=groups)

@@ -21,7 +21,8 @@ _SHARE = {"find": 1.0, "balance": 0.5, "learn": 0.0}
 @dataclass(frozen=True)
 class MembershipRule:
     """P(positive) by a mixture of classifiers and regressors (surrogate/rare_mixture.py), spread
-    farthest-first over the best of it; or the entropy of that probability.
+    farthest-first over the best of it; or the entropy of that probability. Each feature has a
+    lengthscale of its own: beside the eighty columns of a formula a lone number would be lost.
 
     mode  find: always P(positive). learn: entropy, once there is a positive. balance: find while
           positives are fewer than half of the labels, then learn (acquire/balance.py)
@@ -36,7 +37,7 @@ class MembershipRule:
         # seen) it is not the table's order that decides.
         order = np.random.default_rng(np.random.SeedSequence(view.seed)).permutation(view.free)
         free = torch.from_numpy(order)
-        members = Membership.binary(self._mixture(view).members(view.unit[free]))
+        members = Membership.binary(self._mixture(view).members(_columns(view)[free]))
         score = balance(members) * torch.from_numpy(view.works)[free]
         known = view.unit[[*view.measured, *view.believed]]
         rows = FarthestFirst(width=balance.width).pick(score, view.unit[free], known, n)
@@ -47,7 +48,7 @@ class MembershipRule:
         ]
 
     def scores(self, view: PoolView) -> Tensor:
-        members = Membership.binary(self._mixture(view).members(view.unit))
+        members = Membership.binary(self._mixture(view).members(_columns(view)))
         return self._balance(view)(members) * torch.from_numpy(view.works)
 
     def _balance(self, view: PoolView) -> Balance:
@@ -55,7 +56,16 @@ class MembershipRule:
         return Balance(positives, len(view.data.y), _SHARE[self.mode])
 
     def _mixture(self, view: PoolView) -> MixedMembership:
-        X, mixture = view.unit[view.measured], RareMixture(trees=self.trees, seed=view.seed)
+        groups = view.candidates.groups
+        mixture = RareMixture(
+            trees=self.trees, seed=view.seed, processes=len(groups), groups=groups
+        )
+        X = _columns(view)[view.measured]
         if view.labels_only:
             return mixture.of_labels(X, view.Y[:, 0] >= view.limit)
         return mixture.fit(X, view.Y, view.limit, view.Yvar)
+
+
+def _columns(view: PoolView) -> Tensor:
+    """Scaled features for the processes, then plain ones for the trees."""
+    return torch.cat([view.unit, torch.from_numpy(view.candidates.table)], dim=1)

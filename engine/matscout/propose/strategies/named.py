@@ -12,6 +12,7 @@ from matscout.goal import Goal
 from matscout.propose.strategies.coverage import CoverageRule
 from matscout.propose.strategies.forest import ForestRule
 from matscout.propose.strategies.membership import MembershipRule
+from matscout.propose.strategies.pareto import ParetoRule
 from matscout.propose.strategies.process import ProcessRule
 from matscout.propose.strategies.view import Strategy
 
@@ -30,6 +31,7 @@ STRATEGIES: dict[str, Callable[[], Strategy]] = {
     "balance": lambda: MembershipRule("balance"),
     "learn": lambda: MembershipRule("learn"),
     "lcmd": lambda: CoverageRule(LargestClusterMaximumDistance()),
+    "pareto": ParetoRule,
     "core_set": lambda: CoverageRule(CoreSet()),
     "top_sd": lambda: CoverageRule(Greedy()),
 }
@@ -38,9 +40,9 @@ NEED_LIMIT = frozenset({"beyond", "straddle", "find", "balance", "learn"})
 """Those that ask on which side of the goal's threshold a candidate lies."""
 
 
-def strategy(name: str, goal: Goal) -> Strategy:
+def strategy(name: str, goal: Goal, targets: int = 1) -> Strategy:
     """`auto` is the one that suits the goal. InputError if unknown, or if the goal lacks a limit."""
-    chosen = default(goal) if name == AUTO else name
+    chosen = default(goal, targets) if name == AUTO else name
     if chosen not in STRATEGIES:
         known = [AUTO, "random", *STRATEGIES]
         raise InputError("strategy", f"unknown {name!r}", did_you_mean(name, known))
@@ -49,8 +51,12 @@ def strategy(name: str, goal: Goal) -> Strategy:
     return STRATEGIES[chosen]()
 
 
-def default(goal: Goal) -> str:
-    """The strategy that did best for each goal over recorded experiments (results/campaigns.md)."""
+def default(goal: Goal, targets: int = 1) -> str:
+    """The strategy that did best for each goal over recorded experiments. Of several targets, the
+    best compromises; every other goal is about the first target.
+    """
+    if goal.kind == "best" and targets > 1:
+        return "pareto"
     if goal.kind in ("threshold", "rare"):
         return "find"
     if goal.kind == "model":

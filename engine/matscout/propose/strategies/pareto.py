@@ -1,0 +1,128 @@
+"""Several targets at once: what adds most to the front of the best compromises."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from botorch.utils.multi_objective.pareto import is_non_dominated
+from torch import Tensor
+
+from matscout.acquire.gp_joint import GpJoint
+from matscout.acquire.pareto import LogNoisyHypervolumeImprovement, reference_point
+from matscout.propose.observations import of_pool
+from matscout.propose.strategies.view import Pick, PoolView
+from matscout.surrogate.gp import GaussianProcess
+from matscout.surrogate.posterior import GpPosterior
+
+_SHORTLIST = 400
+"""Candidates that are scored. Each is among the best under one of `_WEIGHTS` weightings of upper
+bounds; what is good under no weighting adds nothing to a front."""
+
+_WEIGHTS = 64
+
+_FRONT = 30
+"""Measured points kept as the front to improve on: the best by layers of domination."""
+
+
+@dataclass(frozen=True)
+class ParetoRule:
+    """qLogNEHVI (acquire/pareto.py) with a Gaussian process for each target, each learned from
+    whatever was measured of that target. What is pending, and every earlier pick of the batch, is
+    believed to come out as expected.
+    """
+
+    draws: int = 32
+
+    def pick(self, view: PoolView, n: int) -> list[Pick]:
+        beliefs = self._fit(view)
+        free = torch.from_numpy(view.free)
+        asked = [*view.measured, *view.believed]
+        picks: list[Pick] = []
+        for _ in range(min(n, len(free))):
+            score, short = self._scored(view, beliefs, asked, free)
+            row = int(short[int(score.argmax())])
+            picks.append((row, self._why(view, beliefs, row, float(score.max()))))
+            asked.append(row)
+            free = free[free != row]
+            beliefs = [b.believe(view.unit[row : row + 1]) for b in beliefs]
+        return picks
+
+    def scores(self, view: PoolView) -> Tensor:
+        """-inf for candidates that are good under no weighting."""
+        rows = torch.arange(len(view.candidates.pool))
+        asked = [*view.measured, *view.believed]
+        score, short = self._scored(view, self._fit(view), asked, rows)
+        out = torch.full((len(rows),), -torch.inf, dtype=torch.float64)
+        out[short] = score
+        return out
+
+    def _fit(self, view: PoolView) -> list[GpPosterior]:
+        beliefs = []
+        for target in view.history.targets:
+            data = of_pool(view.history, target)
+            rows = view.candidates.rows(data.trials)
+            y, yvar = (torch.from_numpy(part).unsqueeze(-1) for part in (data.y, data.yvar))
+            fitted = GaussianProcess(groups=view.candidates.groups).fit(view.unit[rows], y, yvar)
+            beliefs.append(fitted.believe(view.unit[view.candidates.rows(data.believed)]))
+        return beliefs
+
+    def _scored(
+        self, view: PoolView, beliefs: list[GpPosterior], asked: list[int], rows: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Scores of a shortlist of `rows`, and those rows."""
+        short = rows[_shortlist(beliefs, view.unit[rows], view.seed)]
+        means = _moments(beliefs, view.unit[asked])[0]
+        front = view.unit[asked][_layers(means, _FRONT)]
+        reference = reference_point(means)
+        scale = torch.tensor([b.scale for b in beliefs], dtype=torch.float64)
+        loc = torch.tensor([b.loc for b in beliefs], dtype=torch.float64)
+        card = LogNoisyHypervolumeImprovement(
+            front, tuple((loc + scale * reference).tolist()), self.draws, view.seed
+        )
+        with torch.no_grad():
+            score = card.on([GpJoint(b) for b in beliefs])(view.unit[short].unsqueeze(-2))
+        return score + torch.from_numpy(view.works)[short].log(), short
+
+    def _why(
+        self, view: PoolView, beliefs: list[GpPosterior], row: int, score: float
+    ) -> dict[str, str | float]:
+        why: dict[str, str | float] = {"rule": "pareto", "acquisition": score}
+        for target, belief in zip(view.history.targets, beliefs, strict=True):
+            mean, sd = belief.mean_sd(view.unit[row : row + 1])
+            first = target is view.history.targets[0]
+            name = "" if first else f"{target.name}."
+            why |= {f"{name}mean": target.sign * float(mean), f"{name}sd": float(sd)}
+        return why
+
+
+def _moments(beliefs: list[GpPosterior], X: Tensor) -> tuple[Tensor, Tensor]:
+    """Standardised means and sds, (b, m) each."""
+    with torch.no_grad():
+        parts = [belief.standardised.mean_sd(X) for belief in beliefs]
+    means, sds = zip(*parts, strict=True)
+    return torch.stack(means, dim=-1), torch.stack(sds, dim=-1)
+
+
+def _shortlist(beliefs: list[GpPosterior], X: Tensor, seed: int) -> Tensor:
+    """Places of the rows of X that are best under some weighting of mean + sd, in order."""
+    if len(X) <= _SHORTLIST:
+        return torch.arange(len(X))
+    mean, sd = _moments(beliefs, X)
+    generator = torch.Generator().manual_seed(seed)
+    draws = torch.rand(_WEIGHTS, len(beliefs), generator=generator, dtype=torch.float64)
+    weights = -draws.log()  # exponential draws: uniform on the simplex, up to their sum
+    each = max(_SHORTLIST // _WEIGHTS, 1)
+    best = (weights @ (mean + sd).mT).topk(each, dim=-1).indices
+    return best.unique()
+
+
+def _layers(Y: Tensor, most: int) -> Tensor:
+    """Places of the rows of Y (n, m) on the first fronts of domination, `most` or a few more."""
+    left = torch.arange(len(Y))
+    kept: list[Tensor] = []
+    while len(left) and sum(map(len, kept)) < most:
+        front = is_non_dominated(Y[left])
+        kept.append(left[front])
+        left = left[~front]
+    return torch.cat(kept).sort().values
