@@ -59,7 +59,11 @@ def spec_from_config(
     if config.proposer is None:
         config = config.model_copy(update={"proposer": _default_proposer(config, space)})
     assert config.proposer is not None
-    proposer_of(config.proposer, config.goal.goal() if config.goal else None)
+    proposer = proposer_of(config.proposer, config.goal.goal() if config.goal else None)
+    if space.pool is None and getattr(proposer, "needs_pool", False):
+        raise InputError(
+            "proposer.type", f"{proposer.name!r} chooses from pools only", "use gp or tpe"
+        )
     registry.pruner(config.early_stopping)
     rules_of(config.stop, pool=space.pool is not None)
     if config.evaluator is not None:
@@ -87,11 +91,13 @@ def _default_proposer(config: Config, space: Space) -> Part:
 def proposer_of(part: Part, goal: Goal | None) -> Proposer:
     """The proposer, told the goal if it takes one; InputError if it would ignore one that it must
     not: every proposer is after the best value, and only some after anything else."""
+    if goal is not None and "goal" in part.options:
+        raise InputError("proposer.goal", "there is a [goal] already", "keep one")
     if goal is not None and _takes_goal(part.type):
-        part = Part(type=part.type, **{"goal": goal, **part.options})
+        part = Part(type=part.type, **{**part.options, "goal": goal})
     elif goal is not None and goal.kind != "best":
         able = [name for name in registry.PROPOSERS if _takes_goal(name)]
-        mend = f"use {' or '.join(able)}" if able else "leave the goal out"
+        mend = f"use {' or '.join(able)}, over a pool" if able else "leave the goal out"
         raise InputError("goal", f"proposer {part.type!r} is only ever after the best", mend)
     return registry.proposer(part)
 

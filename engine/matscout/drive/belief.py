@@ -160,6 +160,7 @@ _BECAUSE = {
     "entropy": "hardest to tell on which side of the limit",
     "lcmd": "unlike all that was measured",
     "core_set": "unlike all that was measured",
+    "pareto": "adds most to the best compromises",
     "random": "random draw",
     "sobol": "spread evenly over the space",
     "tpe": "near the best so far, by density (TPE)",

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from matscout.drive.stop_rules import Z90
 from matscout.history import History
 from matscout.propose.encode import Encoding
 from matscout.propose.observations import of_pool
@@ -14,6 +13,8 @@ from matscout.propose.sampling import canonical
 from matscout.space import Space
 from matscout.surrogate.base import FitFailed
 from matscout.surrogate.gp import GaussianProcess
+from matscout.surrogate.held_out import measurement_sd
+from matscout.surrogate.reach import conformal_reach
 
 Array = NDArray[np.float64]
 
@@ -47,5 +48,5 @@ def outlook_at(
     except FitFailed:
         return None
     mean, sd = target.sign * better.numpy(), spread.numpy()
-    half = Z90 * np.sqrt(sd**2 + posterior.noise_here * posterior.scale**2)
+    half = conformal_reach(posterior) * measurement_sd(posterior, spread).numpy()
     return mean, sd, mean - half, mean + half

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from matscout.drive.stop_rules import Z90
 from matscout.history import History
 from matscout.propose.base import Forecast, Forecaster
 from matscout.propose.candidates import Candidates
@@ -13,6 +12,8 @@ from matscout.propose.observations import of_pool
 from matscout.space import Space
 from matscout.surrogate.base import FitFailed
 from matscout.surrogate.gp import GaussianProcess
+from matscout.surrogate.held_out import measurement_sd
+from matscout.surrogate.reach import conformal_reach
 
 _LEAST_DATA = 3
 """Values below which a fitted Gaussian process only repeats its prior."""
@@ -42,7 +43,7 @@ class PlainForecaster:
         except FitFailed:
             return None
         mean, sd = target.sign * better.numpy(), spread.numpy()
-        half = Z90 * np.sqrt(sd**2 + posterior.noise_here * posterior.scale**2)
+        half = conformal_reach(posterior) * measurement_sd(posterior, spread).numpy()
         nothing = np.full(len(mean), np.nan)
         return Forecast(mean, sd, mean - half, mean + half, nothing, np.ones_like(mean), "gp")
 

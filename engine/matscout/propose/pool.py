@@ -16,7 +16,7 @@ from matscout.propose.base import Forecast
 from matscout.propose.candidates import Candidates
 from matscout.propose.memo import Memo
 from matscout.propose.random import RandomProposer
-from matscout.propose.strategies.named import AUTO
+from matscout.propose.strategies.named import AUTO, default
 from matscout.propose.strategies.named import strategy as strategy_named
 from matscout.propose.strategies.view import PoolView, Strategy
 from matscout.space import Space
@@ -37,6 +37,7 @@ class PoolProposer:
     """
 
     name = "pool"
+    needs_pool = True
 
     def __init__(
         self, goal: Goal | Mapping[str, Any] | None = None, strategy: str = AUTO, startup: int = 5
@@ -45,7 +46,7 @@ class PoolProposer:
             raise InputError("proposer.startup", f"must be a whole number ≥ 1, got {startup!r}")
         self.goal = goal if isinstance(goal, Goal) else Goal.from_dict(goal or {})
         self.startup, self.strategy = startup, strategy
-        strategy_named(strategy, self.goal)  # a name that is wrong is wrong from the start
+        strategy_named(strategy, self.goal, targets=2)  # what is wrong is wrong from the start
         self._candidates = Memo(Candidates)
         self._random = RandomProposer()
 
@@ -89,7 +90,8 @@ class PoolProposer:
         with np.errstate(over="ignore"):  # beyond the largest float is as far as there is
             half = reach * np.hypot(sd, noise_sd)
             low, high = mean - half, mean + half
-        return Forecast(mean, sd, low, high, score, view.works, self.strategy)
+        rule = default(self.goal, len(history.targets)) if self.strategy == AUTO else self.strategy
+        return Forecast(mean, sd, low, high, score, view.works, rule)
 
     def _strategy(self, history: History) -> Strategy:
         return strategy_named(self.strategy, self.goal, len(history.targets))

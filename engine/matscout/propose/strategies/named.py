@@ -46,6 +46,8 @@ def strategy(name: str, goal: Goal, targets: int = 1) -> Strategy:
     if chosen not in STRATEGIES:
         known = [AUTO, "random", *STRATEGIES]
         raise InputError("strategy", f"unknown {name!r}", did_you_mean(name, known))
+    if chosen == "pareto" and targets < 2:
+        raise InputError("strategy", "'pareto' needs several targets", "use auto")
     if chosen in NEED_LIMIT and goal.threshold is None:
         raise InputError("goal.threshold", f"strategy {chosen!r} needs one", "name the limit")
     return STRATEGIES[chosen]()
