@@ -69,7 +69,7 @@ class _Feasible:
 
 def weighed(score: Tensor, works: Tensor, failure: float | None) -> Tensor:
     """`score` (b,) under P(feasible) `works` (b,); `failure` is None for scores in logs."""
-    works = works.clamp(LEAST, 1.0)
+    works = works.clamp_min(LEAST)
     if failure is None:
         return score + works.log()
     gain = score - failure

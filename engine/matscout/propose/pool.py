@@ -15,6 +15,7 @@ from matscout.history import History
 from matscout.propose.base import Forecast
 from matscout.propose.candidates import Candidates
 from matscout.propose.memo import Memo
+from matscout.propose.prices import prices_of
 from matscout.propose.random import RandomProposer
 from matscout.propose.strategies.named import AUTO, default
 from matscout.propose.strategies.named import strategy as strategy_named
@@ -31,7 +32,8 @@ LEAST_DATA = 2
 
 class PoolProposer:
     """The first `startup` candidates at random, then by `strategy` (strategies/named.py); `auto`
-    takes the one that suits `goal`.
+    takes the one that suits `goal`. `cost` names a column of the pool that says what each experiment
+    costs, in any unit: improvement is then sought per cost.
 
     Where no model can be fitted the proposal is a random one, and says so.
     """
@@ -40,14 +42,19 @@ class PoolProposer:
     needs_pool = True
 
     def __init__(
-        self, goal: Goal | Mapping[str, Any] | None = None, strategy: str = AUTO, startup: int = 5
+        self,
+        goal: Goal | Mapping[str, Any] | None = None,
+        strategy: str = AUTO,
+        startup: int = 5,
+        cost: str | None = None,
     ) -> None:
         if isinstance(startup, bool) or not isinstance(startup, int) or startup < 1:
             raise InputError("proposer.startup", f"must be a whole number ≥ 1, got {startup!r}")
         self.goal = goal if isinstance(goal, Goal) else Goal.from_dict(goal or {})
-        self.startup, self.strategy = startup, strategy
+        self.startup, self.strategy, self.cost = startup, strategy, cost
         strategy_named(strategy, self.goal, targets=2)  # what is wrong is wrong from the start
         self._candidates = Memo(Candidates)
+        self._prices = Memo(prices_of)
         self._random = RandomProposer()
 
     def propose(self, space: Space, history: History, n: int, *, seed: int) -> list[Proposal]:
@@ -90,11 +97,13 @@ class PoolProposer:
         with np.errstate(over="ignore"):  # beyond the largest float is as far as there is
             half = reach * np.hypot(sd, noise_sd)
             low, high = mean - half, mean + half
-        rule = default(self.goal, len(history.targets)) if self.strategy == AUTO else self.strategy
+        targets, priced = len(history.targets), self.cost is not None
+        rule = self.strategy if self.strategy != AUTO else default(self.goal, targets, priced)
         return Forecast(mean, sd, low, high, score, view.works, rule)
 
     def _strategy(self, history: History) -> Strategy:
-        return strategy_named(self.strategy, self.goal, len(history.targets))
+        priced = self.cost is not None
+        return strategy_named(self.strategy, self.goal, len(history.targets), priced)
 
     def _view(self, space: Space, history: History, seed: int) -> PoolView:
         candidates = self._candidates(space.pool)
@@ -102,4 +111,5 @@ class PoolProposer:
             raise InputError(
                 "space.pool.features", "there is no feature that varies", "or use random"
             )
-        return PoolView(candidates, history, self.goal, seed)
+        prices = None if self.cost is None else self._prices(space.pool, self.cost)
+        return PoolView(candidates, history, self.goal, seed, prices)

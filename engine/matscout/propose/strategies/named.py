@@ -40,9 +40,9 @@ NEED_LIMIT = frozenset({"beyond", "straddle", "find", "balance", "learn"})
 """Those that ask on which side of the goal's threshold a candidate lies."""
 
 
-def strategy(name: str, goal: Goal, targets: int = 1) -> Strategy:
+def strategy(name: str, goal: Goal, targets: int = 1, priced: bool = False) -> Strategy:
     """`auto` is the one that suits the goal. InputError if unknown, or if the goal lacks a limit."""
-    chosen = default(goal, targets) if name == AUTO else name
+    chosen = default(goal, targets, priced) if name == AUTO else name
     if chosen not in STRATEGIES:
         known = [AUTO, "random", *STRATEGIES]
         raise InputError("strategy", f"unknown {name!r}", did_you_mean(name, known))
@@ -53,9 +53,10 @@ def strategy(name: str, goal: Goal, targets: int = 1) -> Strategy:
     return STRATEGIES[chosen]()
 
 
-def default(goal: Goal, targets: int = 1) -> str:
+def default(goal: Goal, targets: int = 1, priced: bool = False) -> str:
     """The strategy that did best for each goal over recorded experiments. Of several targets, the
-    best compromises; every other goal is about the first target.
+    best compromises; every other goal is about the first target. Where experiments have prices,
+    expected improvement, the only one that can be had per price.
     """
     if goal.kind == "best" and targets > 1:
         return "pareto"
@@ -63,4 +64,4 @@ def default(goal: Goal, targets: int = 1) -> str:
         return "find"
     if goal.kind == "model":
         return "lcmd" if goal.threshold is None else "learn"
-    return "lcb"
+    return "log_ei" if priced else "lcb"

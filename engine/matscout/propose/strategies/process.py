@@ -14,6 +14,9 @@ from matscout.propose.strategies.view import Pick, PoolView
 class ProcessRule:
     """`rule` names the acquisition (propose/acquisitions.py). What is pending, and every earlier
     pick of the batch, is believed to come out as expected (kriging believer).
+
+    Where experiments have prices, expected improvement is taken per price (Snoek et al. 2012,
+    section 3.2); a bound has no zero to be divided from.
     """
 
     rule: str = "lcb"
@@ -37,6 +40,8 @@ class ProcessRule:
     def _model(self, view: PoolView) -> PoolModel:
         limit = view.limit if view.goal.threshold is not None else None
         works = view.works if view.works.min() < 1.0 else None
+        if view.prices is not None and self.rule.startswith("log_"):
+            works = view.works * (view.prices.min() / view.prices)
         return PoolModel(
             view.candidates, view.data, view.target, self.rule, self.beta, limit, works
         )

@@ -27,12 +27,14 @@ class PoolView:
     """One ask of a campaign over a pool. `seed` is all the randomness there is.
 
     y (n,) counts up: more is better. `limit` is the goal's threshold turned the same way.
+    `prices` (n_candidates,) is what each experiment costs, None where all cost the same.
     """
 
     candidates: Candidates
     history: History
     goal: Goal
     seed: int
+    prices: NDArray[np.float64] | None = None
 
     @property
     def target(self) -> Target:
