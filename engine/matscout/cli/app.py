@@ -303,7 +303,10 @@ def backtest(
 @app.command()
 def bench(
     name: Annotated[
-        str, typer.Argument(metavar="NAME", help="overhead, history or halide-reference.")
+        str,
+        typer.Argument(
+            metavar="NAME", help="overhead, history, campaigns, latency or halide-reference."
+        ),
     ],
     out: Annotated[
         Path | None,
@@ -312,13 +315,36 @@ def bench(
         ),
     ] = None,
     trials: Annotated[int, typer.Option(min=10, help="No-op trials (overhead).")] = 300,
-    repeats: Annotated[int, typer.Option(min=1, help="Interleaved rounds (overhead).")] = 3,
+    repeats: Annotated[
+        int, typer.Option(min=1, help="Rounds (overhead, history and latency).")
+    ] = 3,
+    data: Annotated[
+        Path | None, typer.Option(help="The folder of recorded experiments (campaigns).")
+    ] = None,
+    tables: Annotated[
+        str, typer.Option(help="Names, or top, rare, cold, model, all; with commas (campaigns).")
+    ] = "top",
+    seeds: Annotated[int, typer.Option(min=1, help="Campaigns of each arm (campaigns).")] = 10,
+    arms: Annotated[
+        str, typer.Option(help="With commas; default: those that suit the goal (campaigns).")
+    ] = "",
+    peer_python: Annotated[
+        str | None, typer.Option(help="A Python that has baybe installed (campaigns, latency).")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default: the cores (campaigns).")
+    ] = None,
+    large: Annotated[
+        bool, typer.Option("--large", help="Also a pool of 1,000,000 (latency).")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Measure the engine beside its peers, or recompute a table that matscout brings."""
+    from matscout.cli.bench import Options
     from matscout.cli.bench import bench as command
 
-    _end(command(name, out, trials, repeats, json))
+    options = Options(trials, repeats, data, tables, seeds, arms, peer_python, jobs, large)
+    _end(command(name, out, options, json))
 
 
 def _end(code: int) -> None:

@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from matscout.cli import bench_latency
+from matscout.cli.bench_tables import SOURCES, TABLES, case
+from matscout.drive.backtest import RANDOM, Played, Protocol
+from matscout.drive.backtest_paired import Metric, compare, metrics, values
+from matscout.errors import InputError
+from matscout.goal import Goal
+from matscout.trial import Target
+
+Matscout = Callable[..., Any]
+
+
+def write(path: Path, header: list[str] | None, rows: list[list[Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        if header:
+            writer.writerow(header)
+        writer.writerows(rows)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Tiny stand-ins under the names that the protocols ask for."""
+    grid = list(itertools.product(range(4), repeat=2))
+    names = ["Prime Delay", "Print Speed", "X Offset Correction", "Y Offset Correction"]
+    bowl = [[a, b, a * b, a + b, 10 - (a - 2) ** 2 - (b - 1) ** 2] for a, b in grid]
+    write(tmp_path / "pv_lab/autoam.csv", [*names, "Score"], bowl)
+    hills = [[a, b, a, a - b, 20 - a - b] for a, b in grid for _ in range(2)]
+    write(tmp_path / "pv_lab/agnp.csv", ["a", "b", "c", "d", "loss"], hills)
+    simplex = [[i / 9, 1 - i / 9, 0.0, 0.0, 1.0 + i] for i in range(10)]
+    write(tmp_path / "olympus/photo_wf3/data.csv", None, simplex)
+    metals = ["Al", "Ti", "V", "Cr", "Mn", "Fe", "Co", "Ni", "Cu", "Zn", "Zr", "Nb"]
+    heats = [
+        [f"{m}{x}", 1.0 + 0.1 * i] for i, (m, x) in enumerate(itertools.product(metals, "ONS"))
+    ]
+    heats[0][1] = heats[5][1] = 0.1
+    write(tmp_path / "matbench_formula/castelli.csv", ["formula", "target"], [*heats, ["AlO", 5.0]])
+    return tmp_path
+
+
+FAKE_PYTHON = """#!{python}
+import json, sys
+told = {{}}
+for line in sys.stdin:
+    said = json.loads(line)
+    do = said["do"]
+    if do == "hello":
+        answer = {{"versions": {{"baybe": "fake"}}}}
+    elif do == "new":
+        ids, told, answer = said["ids"], {{}}, {{}}
+        sign = 1 if said["direction"] == "min" else -1
+    elif do == "tell":
+        told.update(zip(said["ids"], said["values"]))
+        answer = {{}}
+    elif do == "ask":
+        {ask}
+        free = [i for i in ids if i not in told and i not in said["pending"]]
+        answer = {{"ids": free[: said["n"]]}}
+    print(json.dumps(answer), flush=True)
+"""
+
+
+def fake_python(folder: Path, ask: str = "pass") -> str:
+    path = folder / "python"
+    path.write_text(FAKE_PYTHON.format(python=sys.executable, ask=ask))
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_every_arm_plays_with_the_same_seeds_and_is_compared(
+    data: Path, tmp_path: Path, matscout: Matscout
+) -> None:
+    out = tmp_path / "out.json"
+    words = ["--tables", "autoam,agnp", "--seeds", "2", "--arms", "lcb2,lcb,baybe", "--jobs", "1"]
+    said = matscout("bench", "campaigns", "--data", str(data), *words, "--out", str(out))
+    assert said.code == 0, said.err
+    result = json.loads(out.read_text())
+    assert result["seeds"] == [0, 1]
+    assert "--tables autoam,agnp" in result["command"]
+    assert result["versions"]["matscout"]
+    assert list(result["tables"]) == ["autoam", "agnp"]
+    table = result["tables"]["autoam"]
+    assert (table["n"], table["wanted"]) == (16, 1)
+    assert table["skipped"] == {"lcb": "the same as auto", "baybe": "no --peer-python"}
+    assert list(table["arms"]) == ["random", "auto", "lcb2"]
+    for name, arm in table["arms"].items():
+        figure = arm["metrics"]["to_80"]
+        assert len(figure["per_seed"]) == 2
+        assert figure["median"] == pytest.approx(np.median(figure["per_seed"]))
+        assert ("vs_random" in figure) == (name != "random")
+        assert ("vs_auto" in figure) == (name != "auto")
+        assert arm["found"] == sorted(arm["found"])
+    assert "the same as auto" in said.out and "experiments to 80 %" in said.out
+
+
+def test_the_peer_plays_the_same_pool_from_the_same_start(
+    data: Path, tmp_path: Path, matscout: Matscout
+) -> None:
+    out = tmp_path / "out.json"
+    python = fake_python(tmp_path)
+    words = ["--tables", "autoam", "--seeds", "3", "--arms", "baybe", "--jobs", "1"]
+    said = matscout(
+        "bench", "campaigns", "--data", str(data), *words, "--peer-python", python, "--out", str(out)
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    result = json.loads(out.read_text())
+    assert result["peer"] == {"baybe": "fake"}
+    arms = result["tables"]["autoam"]["arms"]
+    assert set(arms) == {"random", "auto", "baybe"}
+    # The same start: whoever is lucky in it is as lucky as the others.
+    starts = {tuple(arm["found"][:2]) for arm in arms.values()}
+    assert len(starts) == 1
+    assert arms["baybe"]["found"][-1] == 1.0
+    # This peer takes what is left in the table's order; the wanted one is the tenth candidate.
+    assert all(v is not None and v <= 12 for v in arms["baybe"]["metrics"]["to_80"]["per_seed"])
+
+
+def test_a_peer_that_breaks_is_left_out_with_its_reason(
+    data: Path, tmp_path: Path, matscout: Matscout
+) -> None:
+    out = tmp_path / "out.json"
+    python = fake_python(tmp_path, ask="raise SystemExit('out of ideas')")
+    words = ["--tables", "autoam", "--seeds", "1", "--arms", "baybe", "--jobs", "1"]
+    said = matscout(
+        "bench", "campaigns", "--data", str(data), *words, "--peer-python", python, "--out", str(out)
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    table = json.loads(out.read_text())["tables"]["autoam"]
+    assert "out of ideas" in table["skipped"]["baybe"]
+    assert set(table["arms"]) == {"random", "auto"}
+
+
+def test_rare_finds_and_learns_and_the_peer_has_no_formulas(
+    data: Path, tmp_path: Path, matscout: Matscout
+) -> None:
+    out, python = tmp_path / "out.json", fake_python(tmp_path)
+    words = ["--tables", "castelli", "--seeds", "1", "--arms", "learn,find,baybe", "--jobs", "1"]
+    said = matscout(
+        "bench", "campaigns", "--data", str(data), *words, "--peer-python", python, "--out", str(out)
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    table = json.loads(out.read_text())["tables"]["castelli"]
+    # The most stable of a formula's rows counts: AlO has two, 0.1 and 5.0.
+    assert table["wanted"] == 2
+    assert "formula" in table["skipped"]["baybe"]
+    for arm in table["arms"].values():
+        assert set(arm["metrics"]) == {"found", "share_150", "pr_auc", "pr_auc_mean"}
+        assert len(arm["quality"]) == len(arm["labels"])
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        ([], "--data"),
+        (["--data", "nowhere"], "nowhere"),
+        (["--data", "DATA", "--tables", "crossed_barrel"], "crossed_barrel.csv"),
+        (["--data", "DATA", "--tables", "crossed_barel"], "crossed_barrel"),
+        (["--data", "DATA", "--tables", ","], "--tables"),
+        (["--data", "DATA", "--tables", "autoam", "--arms", "lbc"], "lcb"),
+        (["--data", "DATA", "--tables", "autoam", "--peer-python", "DATA/none"], "--peer-python"),
+        (
+            ["--data", "DATA", "--tables", "autoam", "--peer-python", sys.executable],
+            "No module named 'baybe'",
+        ),
+    ],
+)
+def test_bad_input_is_one_line_and_nothing_is_written(
+    words: list[str], where: str, data: Path, tmp_path: Path, matscout: Matscout
+) -> None:
+    out = tmp_path / "out.json"
+    words = [word.replace("DATA", str(data)) for word in words]
+    said = matscout("bench", "campaigns", *words, "--out", str(out))
+    assert said.code == 2
+    assert where in said.err and said.err.count("\n") == 1
+    assert not out.exists()
+
+
+def played(arm: str, found: list[list[int]]) -> list[Played]:
+    return [Played(arm, s, np.array(f), wanted=2, candidates=4) for s, f in enumerate(found)]
+
+
+def to_80() -> Metric:
+    protocol = Protocol(Goal("top"), Target("y"), init=1, budget=4)
+    return metrics(protocol)[0]
+
+
+def test_a_ratio_holds_against_brute_force() -> None:
+    mine = [[0, 2, 2, 2], [1, 1, 2, 2], [2, 2, 2, 2], [0, 1, 2, 2], [0, 0, 2, 2]]
+    others = [[0, 0, 0, 2], [0, 1, 1, 2], [1, 1, 2, 2], [1, 1, 2, 2], [1, 1, 1, 2]]
+    ours, theirs = values(to_80(), played("a", mine)), values(to_80(), played(RANDOM, others))
+    assert ours.tolist() == [2, 3, 1, 3, 3] and theirs.tolist() == [4, 4, 3, 3, 4]
+    found = compare(to_80(), ours, theirs, budget=4)
+    ratio = ours / theirs
+    assert found.value == pytest.approx(np.prod(ratio) ** (1 / 5))
+    draws = np.array([ratio[list(five)] for five in itertools.product(range(5), repeat=5)])
+    low, high = np.percentile(np.prod(draws, axis=1) ** (1 / 5), [2.5, 97.5])
+    assert found.ci95 == pytest.approx((low, high), rel=0.05)
+    assert found.verdict == "better"
+
+
+def test_the_same_is_a_tie_and_so_is_what_goes_both_ways() -> None:
+    one = np.array([3.0, 5.0, 9.0])
+    assert compare(to_80(), one, one, budget=9).verdict == "tie"
+    assert compare(to_80(), one, one[::-1], budget=9).verdict == "tie"
+    assert compare(to_80(), one + 1, one, budget=10).verdict == "worse"
+
+
+def test_a_budget_that_did_not_suffice_counts_as_one_more() -> None:
+    ours = values(to_80(), played("a", [[0, 0, 0, 1]]))
+    assert ours[0] == np.inf
+    assert compare(to_80(), ours, np.array([5.0]), budget=4).value == pytest.approx(1.0)
+
+
+def test_every_table_names_a_source_and_a_goal_that_exists() -> None:
+    for table in TABLES.values():
+        assert table.source in SOURCES
+        goal = Goal(table.kind, table.top, table.threshold)
+        Protocol(goal, Target("y"), init=table.init, budget=table.budget, start=table.start)
+
+
+@pytest.mark.parametrize(
+    ("name", "candidates", "wanted"),
+    [
+        ("crossed_barrel", 600, 30), ("agnp", 164, 9), ("autoam", 100, 5),
+        ("oer_plate_3496", 2121, 22), ("photo_wf3", 1020, 11), ("direct_arylation", 1728, 87),
+        ("hardness", 1061, 108), ("obelix", None, None), ("castelli", 1400, None),
+        ("glass", 2000, None), ("steels_model_8", 312, None),
+    ],
+)  # fmt: skip
+def test_the_real_tables_are_what_the_protocols_say(
+    name: str, candidates: int | None, wanted: int | None, shared_data: Path
+) -> None:
+    try:
+        found = case(name, shared_data)
+    except InputError as error:
+        pytest.fail(str(error))
+    if candidates is not None:
+        assert len(found.rows) == candidates
+    if wanted is not None:
+        assert int(found.wanted.sum()) == wanted
+
+
+def test_latency_says_what_it_took() -> None:
+    found = bench_latency.measure(500)
+    assert found["recommend_s"] > 0 and found["fit_s"] > 0 and found["peak_mb"] > 50
+
+
+@pytest.mark.slow
+def test_latency_is_measured_in_a_process_of_its_own() -> None:
+    result = bench_latency.latency(bench_latency.Options(repeats=2, pools=(500,)))
+    one = result["engines"]["matscout 500"]
+    assert len(one["rounds"]) == 2
+    assert result["skipped"] == {"baybe": "no --peer-python"}
+    assert "pool of       500" in bench_latency.table(result)
