@@ -31,8 +31,12 @@ class Goal:
     threshold: float | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in GOALS:
-            raise InputError("goal", f"unknown {self.kind!r}", did_you_mean(self.kind, GOALS))
+        if not isinstance(self.kind, str) or self.kind not in GOALS:
+            raise InputError("goal", f"unknown {self.kind!r}", did_you_mean(str(self.kind), GOALS))
+        for name, value in (("top", self.top), ("threshold", self.threshold)):
+            # Also what comes from a config's table of options, which nobody has checked before.
+            if not isinstance(value, int | float) and not (value is None and name == "threshold"):
+                raise InputError(f"goal.{name}", f"must be a number, got {value!r:.60}")
         if not 0.0 < self.top < 1.0:
             raise InputError("goal.top", f"must be a share between 0 and 1, got {self.top:g}")
         if self.threshold is not None and not math.isfinite(self.threshold):

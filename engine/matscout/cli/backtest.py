@@ -33,6 +33,10 @@ _OF_CLASSES = ("rare", "model", "threshold")
 """Goals for which a target may be a class."""
 
 
+_OPTIONS = {'on_bad = "drop"': "--drop-bad", 'censored = "bound"': "--censored"}
+"""What `read_experiments` calls its options in its advice, and what they are called here."""
+
+
 @dataclass(frozen=True)
 class Options:
     """The command line, in its own words. None: the goal's default."""
@@ -96,16 +100,22 @@ def _experiments(path: Path, options: Options) -> Experiments:
         if not equals:
             raise InputError("--kind", f"{word!r} has no =", "write column=formula")
         kinds[column] = kind
-    return read_experiments(
-        path,
-        [options.target],
-        ignore=options.ignore,
-        kinds=kinds,
-        on_bad="drop" if options.drop_bad else "refuse",
-        censored="bound" if options.censored else "refuse",
-        classes=options.goal in _OF_CLASSES,
-        header=options.header.split(",") if options.header else None,
-    )
+    try:
+        return read_experiments(
+            path,
+            [options.target],
+            ignore=options.ignore,
+            kinds=kinds,
+            on_bad="drop" if options.drop_bad else "refuse",
+            censored="bound" if options.censored else "refuse",
+            classes=options.goal in _OF_CLASSES,
+            header=options.header.split(",") if options.header else None,
+        )
+    except InputError as error:
+        mend = error.mend
+        for said, option in _OPTIONS.items():
+            mend = mend.replace(said, option)
+        raise InputError(error.where, error.what, mend) from None
 
 
 def _protocol(options: Options, experiments: Experiments) -> Protocol:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 
 from matscout.drive.backtest import RANDOM, Case, Played, ProposerOf
+from matscout.errors import RunFailed
 
 _HERE: list[tuple[Case, ProposerOf]] = []
 """What a worker process plays: set once when it starts."""
@@ -41,21 +45,40 @@ def _played(
         for arm, seed in sorted(tasks, key=lambda task: task[1]):
             yield case.play(arm, seed, proposer_of)
         return
-    context = multiprocessing.get_context("spawn")
+    context, others = multiprocessing.get_context("spawn"), set(multiprocessing.active_children())
     with ProcessPoolExecutor(jobs, context, _start_worker, (case, proposer_of)) as pool:
-        futures = [pool.submit(_play, arm, seed) for arm, seed in tasks]
+        with _deaf_to_interrupts():
+            futures = [pool.submit(_play, arm, seed) for arm, seed in tasks]
         try:
             for future in as_completed(futures):
                 yield future.result()
+        except BrokenProcessPool:
+            raise RunFailed(
+                "a process that played has died (out of memory?); take fewer jobs"
+            ) from None
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)  # else what waits is played to the end
+            pool.shutdown(wait=False, cancel_futures=True)
+            for child in set(multiprocessing.active_children()) - others:
+                child.terminate()  # else what it plays is played to the end
             raise
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """What is started within ignores Ctrl-C, from its first moment: only we tell of one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def _start_worker(case: Case, proposer_of: ProposerOf) -> None:
     import torch
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C is the parent's to tell of
     torch.set_num_threads(1)
     _HERE.append((case, proposer_of))
 

@@ -42,7 +42,9 @@ class Evaluator:
         X, X_test = self._table[list(chosen)], self._table[self.rows]
         if self.limit is None:
             forest = ExtraTreesRegressor(_TREES, random_state=0).fit(X, y)
-            return -float(np.sqrt(np.mean(np.square(forest.predict(X_test) - self.y))))
+            wrong = forest.predict(X_test) - self.y
+            size = float(np.abs(wrong).max()) or 1.0  # squares of values near 1e300 would overflow
+            return -size * float(np.sqrt(np.mean(np.square(wrong / size))))
         positive, truth = y >= self.limit, self.y >= self.limit
         if not truth.any():
             return float("nan")

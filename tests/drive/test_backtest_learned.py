@@ -1,0 +1,53 @@
+"""The judge of a model: the same for every arm, and right where the answer is known."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from matscout.drive.learned import CHECKPOINTS, Evaluator, learned
+from matscout.pool import Pool
+
+N = 60
+X = np.arange(N, dtype=float)
+POOL = Pool(tuple(f"c{i}" for i in range(N)), {"x": tuple(X.tolist())}, ("x",))
+TEST = np.arange(1, N, 3)
+
+
+def test_regression_is_minus_the_rmse() -> None:
+    judge = Evaluator(POOL, TEST, X[TEST], None)
+    assert judge.quality([5, 9], np.array([7.0, 7.0])) == pytest.approx(
+        -math.sqrt(np.mean((X[TEST] - 7.0) ** 2))
+    )
+    few, many = ([r for r in range(0, N, step) if r % 3 != 1] for step in (9, 1))
+    assert judge.quality(few, X[few]) < judge.quality(many, X[many]) < 0
+
+
+def test_classes_are_pr_auc() -> None:
+    truth = (X[TEST] > 40).astype(float)
+    judge = Evaluator(POOL, TEST, truth, 0.5)
+    rows = [0, 10, 20, 30, 39, 42, 50, 59]
+    assert judge.quality(rows, (X[rows] > 40).astype(float)) == pytest.approx(1.0)
+    share = truth.mean()
+    for y in (np.zeros(8), np.ones(8)):  # nothing to tell apart: what chance scores on average
+        assert judge.quality(rows, y) == pytest.approx(share)
+    assert math.isnan(Evaluator(POOL, TEST, np.zeros(len(TEST)), 0.5).quality(rows, X[rows] / N))
+
+
+def test_the_limit_itself_passes() -> None:
+    judge = Evaluator(POOL, TEST, X[TEST], 40.0)
+    rows = [0, 20, 39, 40, 50]
+    assert judge.quality(rows, X[rows]) == judge.quality(rows, np.array([0, 0, 0, 40.0, 41.0]))
+
+
+def test_checkpoints_run_from_the_start_to_the_end() -> None:
+    judge = Evaluator(POOL, TEST, X[TEST], None)
+    part = Pool(POOL.ids[2::3], {"x": tuple(X[2::3].tolist())}, ("x",))  # other row numbers
+    order = list(range(20))
+    labels, quality = learned(judge, part, order, X[2::3], 5)
+    assert labels == (5, 8, 11, 14, 17, 20) and len(quality) == CHECKPOINTS
+    assert quality[-1] == judge.quality([judge.pool.row(c) for c in part.ids], X[2::3])
+    short, same = learned(judge, part, order[:4], X[2::3], 3)
+    assert short == (3, 3, 3, 4, 4, 4) and len(set(same)) == 2
