@@ -5,28 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from matscout.data.spreadsheet import unquoted
 from matscout.data.text_table import as_number
-from matscout.errors import one_line
 from matscout.parameter import Categorical, Parameter
 from matscout.trial import Value
 
-_FORMULA = ("=", "+", "-", "@")
-
 _CLOSE = 1e-6
 """Numbers that agree to so much are one: spreadsheets save what they show, some nine digits."""
-
-
-def safe(cell: object) -> object:
-    """A cell to write: text that a spreadsheet would take for a formula gets an apostrophe."""
-    if not isinstance(cell, str):
-        return cell
-    text = one_line(cell)
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def unquoted(cell: str) -> str:
-    """The text that `safe` wrote."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in _FORMULA else cell
 
 
 def read_value(parameter: Parameter, cell: str) -> Value | None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
+from matscout.data.spreadsheet import unquoted
 from matscout.data.text_table import MISSING, TextTable, as_number
-from matscout.drive.cells import read_value, same_value, unquoted
+from matscout.drive.cells import read_value, same_value
 from matscout.drive.sheet import ID, NOTE, STATUS, Sheet
 from matscout.errors import InputError, did_you_mean, one_line
 from matscout.history import History

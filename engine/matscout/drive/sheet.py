@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from matscout.checkpoint import sync_folder
-from matscout.drive.cells import safe
+from matscout.data.spreadsheet import safe
 from matscout.errors import InputError, RunFailed, one_line
 from matscout.failpoint import failpoint
 from matscout.space import Space

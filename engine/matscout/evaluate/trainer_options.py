@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from matscout.data.spreadsheet import safe
 from matscout.errors import InputError, did_you_mean
 from matscout.evaluate.keeper import Cadence
 from matscout.trial import Measurement, Params
@@ -152,10 +153,5 @@ def write_predictions(
         writer = csv.writer(file)
         writer.writerow(["row", "fold", "truth", "prediction"])
         for row, fold, truth, prediction in rows:
-            writer.writerow([_quoted(names[row]), fold, repr(truth), repr(prediction)])
+            writer.writerow([safe(names[row]), fold, repr(truth), repr(prediction)])
     os.replace(draft, workdir / "predictions.csv")
-
-
-def _quoted(cell: str) -> str:
-    """A spreadsheet runs a cell that begins like a formula."""
-    return f"'{cell}" if cell[:1] in "=+-@" else cell

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from matscout.errors import one_line
+from matscout.data.spreadsheet import safe
 from matscout.history import History
 
 
@@ -21,18 +21,11 @@ def write_csv(path: Path, history: History) -> None:
     header += [*(f"{n}.sem" for n in sems), "cost_s", "attempts", "replicates", "reason"]
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow([_safe(name) for name in header])
+        writer.writerow([safe(name) for name in header])
         for t in history.trials:
             row: list[object] = [t.id, t.candidate or "", t.state.value]
             row += [t.params.get(name, "") for name in params]
             row += [t.values.get(name, "") for name in values]
             row += [t.sem.get(name, "") for name in sems]
             row += [t.cost_s, t.attempts, len(t.replicates), t.reason]
-            writer.writerow([_safe(cell) for cell in row])
-
-
-def _safe(cell: object) -> object:
-    if not isinstance(cell, str):
-        return cell
-    text = one_line(cell)
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
+            writer.writerow([safe(cell) for cell in row])
