@@ -7,7 +7,6 @@ open, as a driver does: of one that recommends, one that adds and one that runs,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
 
 from matscout.clock import Clock
 from matscout.data.text_table import TextTable
@@ -85,12 +84,7 @@ class OpenCampaign:
     def __enter__(self) -> OpenCampaign:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
