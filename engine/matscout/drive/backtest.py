@@ -29,6 +29,9 @@ HELD_OUT = 0.3
 _SPLITS = 1000
 """Draws of what is held out, before it is clear that no draw will do."""
 
+_MOST_OF = 0.8
+"""Of the wanted: the last ones take as long as all the others, and are luck."""
+
 STARTS = ("any", "with", "without")
 
 ProposerOf = Callable[[str, Goal], Proposer]
@@ -92,6 +95,23 @@ class Played:
     candidates: int
     labels: tuple[int, ...] = ()
     quality: tuple[float, ...] = ()
+
+    def until(self, count: int) -> float:
+        """Experiments until `count` of the wanted were found; infinite if they were not."""
+        enough = np.flatnonzero(self.found >= count)
+        return float(enough[0] + 1) if len(enough) else math.inf
+
+    @property
+    def to_80(self) -> float:
+        """Experiments until 80 % of the wanted were found."""
+        return self.until(math.ceil(_MOST_OF * self.wanted - 1e-9))
+
+    def area(self, length: int | None = None) -> float:
+        """Of the found curve over that of random's expectation, Σ found(i) / Σ i * wanted / N, over
+        the first `length` experiments."""
+        found = self.found[:length]
+        i = np.arange(1, len(found) + 1)
+        return float(found.sum() / (i * self.wanted / self.candidates).sum())
 
 
 @dataclass(frozen=True)

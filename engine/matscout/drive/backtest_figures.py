@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from matscout.drive.backtest import RANDOM, Played
 
-SHARE = 0.8
 RESAMPLES = 2000
 _LEVEL = 95
 
@@ -83,12 +82,12 @@ def figures(played: Sequence[Played], *, by_model: bool = False) -> dict[str, Ar
 def _figures(
     name: str, runs: Sequence[Played], base: Sequence[Played], length: int, by_model: bool
 ) -> ArmFigures:
-    to_80, random = _to_80(runs), _to_80(base)
+    to_80, random = (np.array([run.to_80 for run in part]) for part in (runs, base))
     af, af_ci = _interval(lambda a, b: np.median(b, -1) / np.median(a, -1), to_80, random)
     if math.isinf(np.median(to_80)):
         af, af_ci = math.nan, (math.nan, math.nan)  # 0 would say that the arm is known to be slow
     saved, saved_ci = _interval(lambda a, b: np.median(b - a, -1), to_80, random)
-    ratio, theirs = _found_ratio(runs, length), _found_ratio(base, length)
+    ratio, theirs = (np.array([run.area(length) for run in part]) for part in (runs, base))
     more, more_ci = _interval(_mean_difference, ratio, theirs)
     labels, quality = (), ()
     gain, gain_ci = math.nan, (math.nan, math.nan)
@@ -106,14 +105,6 @@ def _figures(
 
 def _mean_difference(ours: Array, theirs: Array) -> Any:
     return np.mean(ours - theirs, -1)
-
-
-def _to_80(runs: Sequence[Played]) -> Array:
-    out = []
-    for run in runs:
-        enough = np.flatnonzero(run.found >= math.ceil(SHARE * run.wanted - 1e-9))
-        out.append(float(enough[0] + 1) if len(enough) else math.inf)
-    return np.array(out)
 
 
 def _interval(statistic: Any, ours: Array, theirs: Array) -> tuple[float, tuple[float, float]]:
@@ -136,14 +127,6 @@ def _ef_max(runs: Sequence[Played], length: int) -> float:
     i = np.arange(1, length + 1)
     each = [run.found[:length] / run.wanted / (i / run.candidates) for run in runs]
     return float(np.mean(each, axis=0)[min(9, length - 1) :].max())
-
-
-def _found_ratio(runs: Sequence[Played], length: int) -> Array:
-    """(seeds,) Σ found(i) / Σ i * wanted / N."""
-    i = np.arange(1, length + 1)
-    return np.array(
-        [run.found[:length].sum() / (i * run.wanted / run.candidates).sum() for run in runs]
-    )
 
 
 def to_json(arms: Mapping[str, ArmFigures], candidates: int, wanted: int) -> dict[str, Any]:

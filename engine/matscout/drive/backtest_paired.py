@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from matscout.drive.backtest import Played, Protocol
 
-SHARE = 0.8
 RESAMPLES = 4000
 LEVEL = 95
 
@@ -55,7 +54,9 @@ def metrics(protocol: Protocol, at: Sequence[int] = ()) -> list[Metric]:
     if kind in ("best", "top", "threshold"):
         out.append(Metric("to_80", "experiments to 80 %", _to_80, True, True, True))
     elif kind == "rare":
-        out.append(Metric("found", "area of the found curve over random's", _area, ratio=True))
+        out.append(
+            Metric("found", "area of the found curve over random's", Played.area, ratio=True)
+        )
         if protocol.start == "without":
             said = "labels until the first hit, the start among them"
             out.insert(0, Metric("first_hit", said, _first, True, True, True))
@@ -104,22 +105,11 @@ def _verdict(smaller: bool, less_is_better: bool) -> str:
 
 
 def _to_80(run: Played) -> float:
-    return _until(run, math.ceil(SHARE * run.wanted - 1e-9))
+    return run.to_80
 
 
 def _first(run: Played) -> float:
-    return _until(run, 1)
-
-
-def _until(run: Played, count: int) -> float:
-    enough = np.flatnonzero(run.found >= count)
-    return float(enough[0] + 1) if len(enough) else math.inf
-
-
-def _area(run: Played) -> float:
-    """Σ found(i) / Σ i * wanted / N."""
-    i = np.arange(1, len(run.found) + 1)
-    return float(run.found.sum() / (i * run.wanted / run.candidates).sum())
+    return run.until(1)
 
 
 def _last(run: Played) -> float:
