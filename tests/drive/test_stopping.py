@@ -54,7 +54,7 @@ def forecast(
 ) -> Forecast:
     m, s = np.array(mean, dtype=float), np.array(sd, dtype=float)
     half = 1.6448536269514722 * np.sqrt(s**2 + noise**2)
-    return Forecast(m, s, m - half, m + half, m, np.full(len(m), works), "test")
+    return Forecast(m, s, m - half, m + half, m, np.full(len(m), works), "test", noise)
 
 
 def seen(h: History, f: Forecast | None, goal: Goal | None = None, size: int = 0) -> Seen:

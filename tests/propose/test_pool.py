@@ -15,7 +15,10 @@ from matscout.errors import InputError
 from matscout.goal import Goal
 from matscout.parameter import Float
 from matscout.pool import Pool
+from matscout.propose.candidates import Candidates
+from matscout.propose.observations import of_pool
 from matscout.propose.pool import PoolProposer
+from matscout.propose.pool_process import pool_process
 from matscout.propose.random import RandomProposer
 from matscout.space import Space
 from matscout.surrogate.base import FitFailed
@@ -94,7 +97,7 @@ def test_where_no_model_can_be_fitted_it_is_random_and_says_so(
     def refuse(*_: object, **__: object) -> None:
         raise FitFailed("no\nhyperparameters")
 
-    monkeypatch.setattr("matscout.propose.gp_pool.GaussianProcess.fit", refuse)
+    monkeypatch.setattr("matscout.surrogate.gp.GaussianProcess.fit", refuse)
     history = told(tell, [0, 1, 2, 3, 4]).history
     proposals = PoolProposer().propose(SPACE, history, 3, seed=2)
     plain = RandomProposer().propose(SPACE, history, 3, seed=2)
@@ -124,6 +127,15 @@ def test_a_forecast_is_in_the_targets_unit_and_direction(tell: Tell) -> None:
     unseen = np.arange(1, 40, 2)
     inside = (ours.low <= Y)[unseen] & (ours.high >= Y)[unseen]
     assert inside.mean() >= 0.6 and np.corrcoef(ours.mean[unseen], Y[unseen])[0, 1] > 0.8
+
+
+def test_a_forecast_tells_the_noise_whatever_its_interval_reaches(tell: Tell) -> None:
+    history = told(tell, list(range(40))).history
+    forecast = PoolProposer().forecast(SPACE, history)
+    assert SPACE.pool is not None and forecast is not None
+    fitted = pool_process(Candidates(SPACE.pool), of_pool(history, history.targets[0]))
+    assert forecast.noise_sd == pytest.approx(fitted.scale * fitted.noise_here**0.5)
+    assert forecast.rule == "lcb"
 
 
 @pytest.mark.parametrize("size", [1e300, 1e-300])

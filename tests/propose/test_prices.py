@@ -42,6 +42,7 @@ def test_of_two_equal_hopes_the_cheaper_is_taken(cheap: str) -> None:
     (pick,) = proposer.propose(Space(pool=pool(prices)), history, 1, seed=0)
     assert (int(str(pick.candidate)[1:]) < N / 2) == (cheap == "left")
     assert pick.why["rule"] == "log_ei"
+    assert "p_feasible" not in pick.why  # nothing has failed, whatever it costs
 
 
 def test_a_cost_that_is_none_is_named() -> None:

@@ -13,8 +13,7 @@ from matscout.propose.sampling import canonical
 from matscout.space import Space
 from matscout.surrogate.base import FitFailed
 from matscout.surrogate.gp import GaussianProcess
-from matscout.surrogate.held_out import measurement_sd
-from matscout.surrogate.reach import conformal_reach
+from matscout.surrogate.reach import interval
 
 Array = NDArray[np.float64]
 
@@ -43,10 +42,8 @@ def outlook_at(
             torch.from_numpy(data.y).unsqueeze(-1),
             torch.from_numpy(data.yvar).unsqueeze(-1),
         )
-        with torch.no_grad():
-            better, spread = posterior.mean_sd(torch.from_numpy(rows))
+        better, sd, half = interval(posterior, torch.from_numpy(rows))
     except FitFailed:
         return None
-    mean, sd = target.sign * better.numpy(), spread.numpy()
-    half = conformal_reach(posterior) * measurement_sd(posterior, spread).numpy()
+    mean = target.sign * better
     return mean, sd, mean - half, mean + half

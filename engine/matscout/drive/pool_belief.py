@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-import torch
-
 from matscout.history import History
 from matscout.propose.base import Forecast, Forecaster
 from matscout.propose.candidates import Candidates
 from matscout.propose.observations import of_pool
+from matscout.propose.pool_process import pool_forecast
 from matscout.space import Space
 from matscout.surrogate.base import FitFailed
-from matscout.surrogate.gp import GaussianProcess
-from matscout.surrogate.held_out import measurement_sd
-from matscout.surrogate.reach import conformal_reach
 
 _LEAST_DATA = 3
 """Values below which a fitted Gaussian process only repeats its prior."""
@@ -30,22 +25,10 @@ class PlainForecaster:
         data = of_pool(history, target)
         if len(data.y) < _LEAST_DATA or not candidates.unit.shape[1]:
             return None
-        unit = torch.from_numpy(candidates.unit)
-        rows = [space.pool.row(t.candidate) for t in data.trials if t.candidate is not None]
         try:
-            posterior = GaussianProcess(groups=candidates.groups).fit(
-                unit[rows],
-                torch.from_numpy(data.y).unsqueeze(-1),
-                torch.from_numpy(data.yvar).unsqueeze(-1),
-            )
-            with torch.no_grad():
-                better, spread = posterior.mean_sd(unit)
+            return pool_forecast(candidates, data, target, "gp")
         except FitFailed:
             return None
-        mean, sd = target.sign * better.numpy(), spread.numpy()
-        half = conformal_reach(posterior) * measurement_sd(posterior, spread).numpy()
-        nothing = np.full(len(mean), np.nan)
-        return Forecast(mean, sd, mean - half, mean + half, nothing, np.ones_like(mean), "gp")
 
 
 def forecaster_of(proposer: object) -> Forecaster:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -21,9 +20,6 @@ from matscout.trial import Target
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-
-Z90 = NormalDist().inv_cdf(0.95)
-"""Half the width of a normal 90 % interval, in standard deviations."""
 
 _DELTA = 0.1
 """One minus the confidence of the regret bound, as in Makarova et al. 2022, section 5."""
@@ -290,17 +286,13 @@ def _beliefs(seen: Seen) -> Beliefs | str:
     measured, left = _rows(seen, pool)
     if not measured.any():
         return "there is too little data for a model"
-    told = np.square((forecast.high - forecast.low)[measured] / (2.0 * Z90))
-    extra = np.maximum(told - np.square(forecast.sd[measured]), 0.0)
-    extra[extra < 1e-9 * told] = 0.0  # a difference of two equal squares is rounding, no noise
-    noise = math.sqrt(float(np.median(extra)))
     return Beliefs(
         seen.target.sign * forecast.mean,
         forecast.sd,
         forecast.feasible,
         measured,
         left,
-        noise if noise > 0 else None,
+        forecast.noise_sd or None,
         forecast.rule,
     )
 

@@ -34,6 +34,7 @@ class Forecast:
     mean, sd (n,) of the noise-free first target, in its own unit and direction. `low`, `high` (n,)
     bound a new measurement with 90 % probability. `score` (n,) is the acquisition value, larger is
     better. `feasible` (n,) is the probability that the experiment works. `rule` names the model.
+    `noise_sd` is that of one measurement, in the target's unit; 0 where unknown.
     """
 
     mean: NDArray[np.float64]
@@ -43,6 +44,7 @@ class Forecast:
     score: NDArray[np.float64]
     feasible: NDArray[np.float64]
     rule: str
+    noise_sd: float = 0.0
 
 
 class Forecaster(Protocol):

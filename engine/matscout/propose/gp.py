@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from matscout.errors import InputError, did_you_mean, one_line
+from matscout.errors import InputError, did_you_mean
 from matscout.history import History
 from matscout.pool import Pool
 from matscout.propose.acquisitions import ALTERNATE, NAMED
@@ -68,7 +68,9 @@ class GpProposer:
                 return self._from_pool(space.pool, history, n)
             return self._from_space(space, history, n, seed)
         except FitFailed as failure:
-            return self._fallback(space, history, n, seed, one_line(str(failure)))
+            random = self._starts["random"]
+            assert isinstance(random, RandomProposer)
+            return random.instead(space, history, n, seed=seed, failure=failure)
 
     def _start(self, space: Space) -> Any:
         default = "sobol" if space.pool is None else "random"
@@ -108,21 +110,8 @@ class GpProposer:
         beta = 1.0 if self.beta is None else self.beta
         data = of_pool(history, target)
         model = PoolModel(candidates, data, target, self.acquisition or "lcb", beta)
-        out: list[Proposal] = []
-        for i in range(n):
-            picked = model.pick(len(history.trials) + i, free)
-            if picked is None:
-                break
-            row, why = picked
-            free[row] = False
-            out.append(candidates.proposal(row, why))
-        return out
-
-    def _fallback(
-        self, space: Space, history: History, n: int, seed: int, reason: str
-    ) -> list[Proposal]:
-        plain = self._starts["random"].propose(space, history, n, seed=seed)
-        return [Proposal(p.params, p.candidate, {**p.why, "fallback": reason}) for p in plain]
+        picks = model.picks(len(history.trials), free, n)
+        return [candidates.proposal(row, why) for row, why in picks]
 
 
 def _check(startup: Any, acquisition: Any, beta: Any, start: Any) -> None:

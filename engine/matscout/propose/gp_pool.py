@@ -11,8 +11,8 @@ from matscout.acquire.feasible import weighed
 from matscout.propose.acquisitions import acquisition
 from matscout.propose.candidates import Candidates
 from matscout.propose.observations import Observations
+from matscout.propose.pool_process import pool_process
 from matscout.propose.why import explained
-from matscout.surrogate.gp import GaussianProcess
 from matscout.surrogate.posterior import GpPosterior
 from matscout.surrogate.reach import conformal_reach
 from matscout.trial import Target, Value
@@ -30,6 +30,7 @@ class PoolModel:
 
     limit  what has to be passed, for rules that ask (counted up, as y is)
     works  (n_candidates,) P(the experiment works); None where nothing has failed
+    prices (n_candidates,) what each experiment costs, for rules in logs; None where all cost the same
     """
 
     def __init__(
@@ -41,16 +42,13 @@ class PoolModel:
         beta: float = 1.0,
         limit: float | None = None,
         works: np.ndarray | None = None,
+        prices: np.ndarray | None = None,
     ) -> None:
         self._target, self._rule, self._beta, self._limit = target, rule, beta, limit
-        self._works = None if works is None else torch.from_numpy(works)
+        self._works, self._weight = works, _weight(works, prices)
         self._unit = torch.from_numpy(candidates.unit)
         self._X = self._unit[candidates.rows(data.trials)]
-        self._posterior: GpPosterior = GaussianProcess(groups=candidates.groups).fit(
-            self._X,
-            torch.from_numpy(data.y).unsqueeze(-1),
-            torch.from_numpy(data.yvar).unsqueeze(-1),
-        )
+        self._posterior = pool_process(candidates, data)
         self._reach = conformal_reach(self._posterior)
         self._worst = float(data.y.min())
         self._unbelieving, self._measured = self._posterior, self._X
@@ -78,6 +76,17 @@ class PoolModel:
         self._believe(picked)
         return row, why
 
+    def picks(self, place: int, free: np.ndarray, n: int) -> list[tuple[int, dict[str, Value]]]:
+        """Up to n of them, one after another; `place` is the id of the first one's trial."""
+        free, out = free.copy(), []
+        for i in range(n):
+            picked = self.pick(place + i, free)
+            if picked is None:
+                break
+            free[picked[0]] = False
+            out.append(picked)
+        return out
+
     def scores(self, place: int) -> Tensor:
         """(n_candidates,), in the units of the rule."""
         score = self._acquisition(place, self._posterior, self._X)
@@ -95,10 +104,10 @@ class PoolModel:
         X = self._unit if rows is None else self._unit[rows]
         with torch.no_grad():
             out = score(belief, X.unsqueeze(-2))
-        if self._works is None:
+        if self._weight is None:
             return out
-        works = self._works if rows is None else self._works[rows]
-        return weighed(out, works, self._failure(score, belief))
+        weight = self._weight if rows is None else self._weight[rows]
+        return weighed(out, weight, self._failure(score, belief))
 
     def _failure(self, score: Acquisition, belief: GpPosterior) -> float | None:
         """What the rule would score a failed experiment: no more than the worst that worked."""
@@ -135,3 +144,11 @@ class PoolModel:
     def _believe(self, rows: Tensor) -> None:
         self._posterior = self._posterior.believe(rows)
         self._X = torch.cat([self._X, rows])
+
+
+def _weight(works: np.ndarray | None, prices: np.ndarray | None) -> Tensor | None:
+    """What an expected gain is multiplied by: P(feasible), and the cheapest price over the price."""
+    if works is None and prices is None:
+        return None
+    share = 1.0 if prices is None else prices.min() / prices
+    return torch.from_numpy(share * (1.0 if works is None else works))

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-import torch
-
-from matscout.errors import InputError, one_line
+from matscout.errors import InputError
 from matscout.goal import Goal
 from matscout.history import History
 from matscout.propose.base import Forecast
 from matscout.propose.candidates import Candidates
 from matscout.propose.memo import Memo
+from matscout.propose.pool_process import pool_forecast
 from matscout.propose.prices import prices_of
 from matscout.propose.random import RandomProposer
 from matscout.propose.strategies.named import AUTO, default
@@ -22,8 +20,6 @@ from matscout.propose.strategies.named import strategy as strategy_named
 from matscout.propose.strategies.view import PoolView, Strategy
 from matscout.space import Space
 from matscout.surrogate.base import FitFailed
-from matscout.surrogate.gp import GaussianProcess
-from matscout.surrogate.reach import conformal_reach
 from matscout.trial import Proposal
 
 LEAST_DATA = 2
@@ -69,9 +65,7 @@ class PoolProposer:
         try:
             picks = self._strategy(history).pick(view, n)
         except FitFailed as failure:
-            plain = self._random.propose(space, history, n, seed=seed)
-            why = {"fallback": one_line(str(failure))}
-            return [Proposal(p.params, p.candidate, {**p.why, **why}) for p in plain]
+            return self._random.instead(space, history, n, seed=seed, failure=failure)
         return [view.candidates.proposal(row, why) for row, why in picks]
 
     def forecast(self, space: Space, history: History) -> Forecast | None:
@@ -82,28 +76,19 @@ class PoolProposer:
             return None
         view = self._view(space, history, 0)
         try:
-            groups = view.candidates.groups
-            posterior = GaussianProcess(groups=groups).fit(
-                view.unit[view.measured], view.Y, view.Yvar
-            )
-            with torch.no_grad():
-                mean, sd = (part.numpy() for part in posterior.mean_sd(view.unit))
-                noise_sd = math.sqrt(posterior.noise_here) * posterior.scale
-                reach = conformal_reach(posterior)
-                score = self._strategy(history).scores(view).numpy()
+            said = pool_forecast(view.candidates, view.data, view.target, self._named(history))
+            score = self._strategy(history).scores(view).numpy()
         except FitFailed:
             return None
-        mean = view.target.sign * mean
-        with np.errstate(over="ignore"):  # beyond the largest float is as far as there is
-            half = reach * np.hypot(sd, noise_sd)
-            low, high = mean - half, mean + half
-        targets, priced = len(history.targets), self.cost is not None
-        rule = self.strategy if self.strategy != AUTO else default(self.goal, targets, priced)
-        return Forecast(mean, sd, low, high, score, view.works, rule)
+        return replace(said, score=score, feasible=view.works)
 
     def _strategy(self, history: History) -> Strategy:
-        priced = self.cost is not None
-        return strategy_named(self.strategy, self.goal, len(history.targets), priced)
+        return strategy_named(self._named(history), self.goal, len(history.targets))
+
+    def _named(self, history: History) -> str:
+        if self.strategy != AUTO:
+            return self.strategy
+        return default(self.goal, len(history.targets), priced=self.cost is not None)
 
     def _view(self, space: Space, history: History, seed: int) -> PoolView:
         candidates = self._candidates(space.pool)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from matscout.errors import one_line
 from matscout.history import History
 from matscout.pool import Pool
 from matscout.propose.candidates import Candidates
@@ -36,6 +37,14 @@ class RandomProposer:
             taken.add(tools.key(point))
             out.append(Proposal(point, why={"rule": self.name}))
         return out
+
+    def instead(
+        self, space: Space, history: History, n: int, *, seed: int, failure: Exception
+    ) -> list[Proposal]:
+        """`propose` where a model failed; each proposal says so under `fallback`."""
+        reason = one_line(str(failure))
+        plain = self.propose(space, history, n, seed=seed)
+        return [Proposal(p.params, p.candidate, {**p.why, "fallback": reason}) for p in plain]
 
     def _from_pool(self, pool: Pool, history: History, n: int, seed: int) -> list[Proposal]:
         candidates = self._candidates(pool)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from scipy.stats import t as student
+from torch import Tensor
 
 from matscout.surrogate.conformal_quantile import rank, upper
+from matscout.surrogate.held_out import measurement_sd
 from matscout.surrogate.loo import leave_one_out
 from matscout.surrogate.posterior import GpPosterior
+
+Array = NDArray[np.float64]
 
 
 def conformal_reach(posterior: GpPosterior, level: float = 0.9) -> float:
@@ -25,3 +31,13 @@ def conformal_reach(posterior: GpPosterior, level: float = 0.9) -> float:
     y = posterior.loc + scale * posterior.y
     z = ((y - left_out.mean) / left_out.sd).abs().numpy()
     return upper(np.asarray(z, dtype=float), level)
+
+
+def interval(posterior: GpPosterior, X: Tensor) -> tuple[Array, Array, Array]:
+    """Mean and sd of the noise-free value at X (b, d), and how far a new measurement may lie from
+    the mean with 90 % probability; (b,) each, counted up as y is.
+    """
+    with torch.no_grad():
+        mean, sd = posterior.mean_sd(X)
+        half = conformal_reach(posterior) * measurement_sd(posterior, sd)
+    return mean.numpy(), sd.numpy(), half.numpy()

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from matscout.acquire.batch.base import BatchRule
+from matscout.propose.pool_process import pool_process
 from matscout.propose.strategies.view import Pick, PoolView
-from matscout.surrogate.gp import GaussianProcess
 from matscout.surrogate.posterior import GpPosterior
 
 
@@ -27,7 +27,7 @@ class CoverageRule:
 
     def pick(self, view: PoolView, n: int) -> list[Pick]:
         posterior, free = self._fit(view), torch.from_numpy(_sound(view, n))
-        points = view.unit / posterior.kernel.log_lengthscale.exp()[self._groups(view)]
+        points = view.unit / posterior.kernel.log_lengthscale.exp()[view.candidates.groups]
         mean, sd = posterior.mean_sd(view.unit[free])
         score = sd * torch.from_numpy(view.works)[free]
         known = points[[*view.measured, *view.believed]]
@@ -41,12 +41,8 @@ class CoverageRule:
         return self._fit(view).mean_sd(view.unit)[1] * torch.from_numpy(view.works)
 
     def _fit(self, view: PoolView) -> GpPosterior:
-        process = GaussianProcess(groups=self._groups(view))
-        posterior = process.fit(view.unit[view.measured], view.Y, view.Yvar)
+        posterior = pool_process(view.candidates, view.data)
         return posterior.believe(view.unit[view.believed])
-
-    def _groups(self, view: PoolView) -> list[int]:
-        return view.candidates.groups
 
 
 def _sound(view: PoolView, n: int) -> NDArray[np.intp]:

@@ -40,9 +40,9 @@ NEED_LIMIT = frozenset({"beyond", "straddle", "find", "balance", "learn"})
 """Those that ask on which side of the goal's threshold a candidate lies."""
 
 
-def strategy(name: str, goal: Goal, targets: int = 1, priced: bool = False) -> Strategy:
+def strategy(name: str, goal: Goal, targets: int = 1) -> Strategy:
     """`auto` is the one that suits the goal. InputError if unknown, or if the goal lacks a limit."""
-    chosen = default(goal, targets, priced) if name == AUTO else name
+    chosen = default(goal, targets) if name == AUTO else name
     if chosen not in STRATEGIES:
         known = [AUTO, "random", *STRATEGIES]
         raise InputError("strategy", f"unknown {name!r}", did_you_mean(name, known))

@@ -11,8 +11,8 @@ from torch import Tensor
 from matscout.acquire.gp_joint import GpJoint
 from matscout.acquire.pareto import LogNoisyHypervolumeImprovement, reference_point
 from matscout.propose.observations import of_pool
+from matscout.propose.pool_process import pool_process
 from matscout.propose.strategies.view import Pick, PoolView
-from matscout.surrogate.gp import GaussianProcess
 from matscout.surrogate.posterior import GpPosterior
 
 _SHORTLIST = 400
@@ -61,9 +61,7 @@ class ParetoRule:
         beliefs = []
         for target in view.history.targets:
             data = of_pool(view.history, target)
-            rows = view.candidates.rows(data.trials)
-            y, yvar = (torch.from_numpy(part).unsqueeze(-1) for part in (data.y, data.yvar))
-            fitted = GaussianProcess(groups=view.candidates.groups).fit(view.unit[rows], y, yvar)
+            fitted = pool_process(view.candidates, data)
             beliefs.append(fitted.believe(view.unit[view.candidates.rows(data.believed)]))
         return beliefs
 

@@ -23,16 +23,7 @@ class ProcessRule:
     beta: float = 1.0
 
     def pick(self, view: PoolView, n: int) -> list[Pick]:
-        model = self._model(view)
-        free = view.candidates.free(view.history)
-        picks: list[Pick] = []
-        for i in range(n):
-            picked = model.pick(view.place + i, free)
-            if picked is None:
-                break
-            free[picked[0]] = False
-            picks.append(picked)
-        return picks
+        return self._model(view).picks(view.place, view.candidates.free(view.history), n)
 
     def scores(self, view: PoolView) -> Tensor:
         return self._model(view).scores(view.place)
@@ -40,8 +31,7 @@ class ProcessRule:
     def _model(self, view: PoolView) -> PoolModel:
         limit = view.limit if view.goal.threshold is not None else None
         works = view.works if view.works.min() < 1.0 else None
-        if view.prices is not None and self.rule.startswith("log_"):
-            works = view.works * (view.prices.min() / view.prices)
+        prices = view.prices if self.rule.startswith("log_") else None
         return PoolModel(
-            view.candidates, view.data, view.target, self.rule, self.beta, limit, works
+            view.candidates, view.data, view.target, self.rule, self.beta, limit, works, prices
         )
