@@ -63,7 +63,7 @@ class Evidence:
     given: Array
     learned: bool
     shrinkage: Shrinkage
-    variance: LogNormal
+    variances: tuple[LogNormal, LogNormal]
     noise: LogNormal
     floor: float
 
@@ -101,8 +101,8 @@ class Evidence:
         g = len(self.squares)
         total, slopes = self.shrinkage.loss(theta[:g])
         gradient[:g] += slopes
-        for place in (g, g + 1):
-            loss, slope = self.variance.loss(float(theta[place]))
+        for place, prior in enumerate(self.variances, start=g):
+            loss, slope = prior.loss(float(theta[place]))
             total, gradient[place] = total + loss, gradient[place] + slope
         if self.learned:
             loss, slope = self.noise.loss(math.log(extra))

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from matscout.surrogate.base import FitFailed
 from matscout.surrogate.evidence import Evidence, LogNormal, Shrinkage, grouped_squares
-from matscout.surrogate.kernel import VARIANCE_PRIOR, AdditiveMatern, shrinkage_prior
+from matscout.surrogate.kernel import VARIANCE_PRIORS, AdditiveMatern, shrinkage_prior
 
 NOISE_PRIOR = (-3.0, 1.0)
 """Mean and sd of the log variance, for a target of variance 1: noise is some 5 % of it."""
@@ -75,7 +75,7 @@ class ShrunkGP(SingleTaskGP):
             given,
             self.learns_noise,
             Shrinkage(float(prior.loc[0]), precision),
-            LogNormal(*VARIANCE_PRIOR),
+            (LogNormal(*VARIANCE_PRIORS[0]), LogNormal(*VARIANCE_PRIORS[1])),
             LogNormal(*NOISE_PRIOR),
             MIN_NOISE,
         )
