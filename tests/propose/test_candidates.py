@@ -50,7 +50,7 @@ def test_unit_of_a_mixed_pool() -> None:
     found = Candidates(mixed())
     unit, groups = found.unit, np.array(found.groups)
     assert unit.shape == (5, len(groups)) and unit.dtype == np.float64
-    assert sorted(set(found.groups)) == [0, 1, 2] and found.groups == sorted(found.groups)
+    assert sorted(set(found.groups)) == [0, 1, 2, 3] and found.groups == sorted(found.groups)
     # Two labels are as far apart as the two ends of a number.
     hot = unit[:, groups == 0]
     assert hot.shape == (5, 3)
@@ -59,8 +59,14 @@ def test_unit_of_a_mixed_pool() -> None:
     block = unit[:, groups == 2]
     _, raw = composition_features(FORMULAS)
     assert block.shape[1] == (np.ptp(raw, axis=0) > 1e-9 * np.abs(raw).max(axis=0)).sum()
-    assert (block.min(axis=0) == 0).all() and (block.max(axis=0) == 1).all()
+    # Two candidates are one apart in the root mean square, however many statistics there are.
+    square = np.square(block[:, None] - block[None]).sum(-1)
+    assert square.mean() == pytest.approx(1) and np.allclose(block.std(axis=0), block.std())
     assert np.array_equal(block[0], block[3])
+    elements = unit[:, groups == 3]
+    apart = np.linalg.norm(elements[:, None] - elements[None], axis=-1)
+    assert apart[0, 2] == pytest.approx(1) and apart[0, 3] == 0  # NaCl and Fe2O3, NaCl twice
+    assert apart[0, 1] == pytest.approx(math.sqrt(1 - 0.5))  # Hellinger's: half of KCl is Cl
 
 
 def test_table_of_a_mixed_pool() -> None:
@@ -132,7 +138,8 @@ def test_structures_are_one_group_of_crystal_features(tmp_path: Path) -> None:
     columns = {"s": tuple(paths), "x": (1.0, 2.0, 3.0)}
     found = Candidates(Pool(("a", "b", "c"), columns, ("x", "s"), {"s": "structure"}))
     assert found.table.shape == (3, 65) and set(found.groups) == {0, 1}
-    assert found.unit.shape[1] > 30 and found.unit.min() == 0 and found.unit.max() == 1
+    crystal = found.unit[:, np.array(found.groups) == 1]
+    assert crystal.shape[1] > 30 and np.allclose(crystal.mean(0), 0)
 
 
 def test_rows_of_trials_and_what_is_free(tell: Callable) -> None:
