@@ -131,3 +131,49 @@ def test_the_fold_is_consistent_whatever_happens(
     assert list(again.trials) == list(h.trials) and list(again.changes) == list(h.changes)
     assert dict(again.in_flight) == dict(h.in_flight)
     assert all(isinstance(t, Trial) for t in again.trials)
+
+
+# -- the queue, and what is withdrawn --------------------------------------------------------------
+
+
+def queued(*xs: float, **obsolete: str) -> Event:
+    body: dict[str, Any] = {"trials": [{"params": {"x": x}} for x in xs]}
+    return Event(
+        EventKind.QUEUED, body=body | {"obsolete": {k[1:]: v for k, v in obsolete.items()}}
+    )
+
+
+def test_a_queue_holds_no_trials_until_they_are_asked_for() -> None:
+    h = history(asked(0), queued(0.5, 0.25))
+    assert len(h.trials) == h.count_pending == 1 and not h.begun_from_queue
+    h.apply(Event(EventKind.ASKED, 1, body={**h.queue[0], "queued": True}))
+    assert h.trials[1].params == {"x": 0.5} and [b["params"]["x"] for b in h.queue] == [0.25]
+    assert h.begun_from_queue == 1
+    h.apply(queued(0.125))
+    assert [b["params"]["x"] for b in h.queue] == [0.125] and not h.begun_from_queue
+    h.apply(asked(2))
+    assert not h.queue, "whoever asks for something else has not looked at the queue"
+
+
+def test_a_withdrawn_trial_is_as_if_it_had_not_been_asked_for() -> None:
+    h = history(asked(0), asked(1), Event(EventKind.DISPATCHED, 1, 1))
+    h.apply(queued(0.5, t0="old", t1="old"))
+    h.apply(measured(0, 2.0))
+    assert dict(h.obsolete) == {1: "old"}, "what is over is not obsolete"
+    h.apply(Event(EventKind.WITHDRAWN, 1, 1, {"reason": "old"}))
+    assert not h.obsolete and not h.in_flight and h.count_pending == 0
+    assert [t.id for t in h.asked_for] == [0] and h.count_asked == 1 and len(h.trials) == 2
+    assert [t.id for t in h.finished] == [0] and h.trials[1].reason == "old"
+    h.apply(measured(1, 3.0))
+    assert [t.id for t in h.finished] == [0, 1] and h.count_asked == 2
+    assert h.trials[1].finished == 1 and h.best() is h.trials[1]
+
+
+def test_a_fork_goes_its_own_way() -> None:
+    h = history(asked(0), queued(0.5))
+    other = h.fork()
+    other.apply(measured(0, 2.0))
+    other.apply(asked(1))
+    assert h.trials[0].open and len(h.trials) == 1 and len(h.queue) == 1 and h.seq == 3
+    assert h.count(State.PENDING) == 1 and not h.completed and list(h.changes) == [0]
+    assert [t.id for t in other.completed] == [0] and other.seq == 5

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-SCHEMA = 1
-"""The version of what events mean. A reader refuses a journal of a higher one (promise R18)."""
+SCHEMA = 2
+"""The version of what events mean. A reader refuses a journal of a higher one (promise R18).
+
+1 the first. 2 adds `queued` and `withdrawn`.
+"""
 
 
 class EventKind(StrEnum):
@@ -17,6 +20,7 @@ class EventKind(StrEnum):
 
     CREATED = "created"  # the run: space, targets, seed, config
     OPENED = "opened"  # a driver took the run over: host, pid, workers
+    QUEUED = "queued"  # what is to be asked for next, in this order; what was queued before is void
     ASKED = "asked"  # a trial was chosen: params, why
     DISPATCHED = "dispatched"  # an attempt was handed to the fleet
     REPORTED = "reported"  # a value on the way
@@ -31,7 +35,8 @@ class EventKind(StrEnum):
     EXPIRED = "expired"  # the lease ran out; to be retried
     ATTENTION = "needs-attention"  # a person must decide
     SUSPENDED = "suspended"  # the driver stopped the attempt to leave; to be taken up again
-    ABANDONED = "abandoned"  # withdrawn by a person
+    ABANDONED = "abandoned"  # dropped by a person, never to be suggested again
+    WITHDRAWN = "withdrawn"  # cancelled for something better; its point is free again
     STOPPED = "stopped"  # the run ended, and why
 
 

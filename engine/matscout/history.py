@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -33,6 +34,9 @@ class History:
         self._in_flight: dict[int, int] = {}
         self._with_person: dict[int, int] = {}
         self._changes: list[int] = []
+        self._queue: list[Mapping[str, Any]] = []
+        self._begun = 0
+        self._obsolete: dict[int, str] = {}
         for event in events:
             self.apply(event)
 
@@ -42,6 +46,18 @@ class History:
     def trials(self) -> Sequence[Trial]:
         """Every trial; the index is the trial's id."""
         return self._trials
+
+    @property
+    def asked_for(self) -> Sequence[Trial]:
+        """Every trial but those withdrawn, whose points may be asked for as if they never had been."""
+        if not self._counts[State.WITHDRAWN]:
+            return self._trials
+        return [t for t in self._trials if t.state is not State.WITHDRAWN]
+
+    @property
+    def count_asked(self) -> int:
+        """How many trials count against a budget: all but those withdrawn."""
+        return len(self._trials) - self._counts[State.WITHDRAWN]
 
     @property
     def pending(self) -> list[Trial]:
@@ -72,7 +88,7 @@ class History:
 
     @property
     def finished(self) -> list[Trial]:
-        """Whatever is over, in the order in which it ended."""
+        """Whatever is over, in the order in which it ended; nothing that was withdrawn."""
         return [self._trials[i] for i in self._finished]
 
     @property
@@ -90,6 +106,23 @@ class History:
         """Trial id → the attempt that was dispatched last and has not ended."""
         return self._in_flight
 
+    @property
+    def queue(self) -> Sequence[Mapping[str, Any]]:
+        """What is to be asked for next, in this order, as bodies of `asked` events. No trials yet:
+        proposers know nothing of it, and put together a new one.
+        """
+        return self._queue
+
+    @property
+    def begun_from_queue(self) -> int:
+        """How many of the queue as it was put together last have become trials."""
+        return self._begun
+
+    @property
+    def obsolete(self) -> Mapping[int, str]:
+        """Open trials that are to end for something better, and why; withdrawn once they have."""
+        return self._obsolete
+
     def best(self, target: Target | None = None) -> Trial | None:
         """The completed trial with the best value; the earliest of equals."""
         target = target or self.targets[0]
@@ -98,6 +131,12 @@ class History:
     def count(self, *states: State) -> int:
         """How many trials stand in one of `states`."""
         return sum(self._counts[state] for state in states)
+
+    def fork(self) -> History:
+        """A copy that grows by itself: for what if."""
+        other = History()
+        vars(other).update({name: copy(value) for name, value in vars(self).items()})
+        return other
 
     # -- how it grows -------------------------------------------------------------------------
 
@@ -120,10 +159,21 @@ class History:
     def _stopped(self, event: Event) -> None:
         self.stopped = str(event.body.get("reason", ""))
 
+    def _queued(self, event: Event) -> None:
+        self._queue, self._begun = list(event.body["trials"]), 0
+        for trial, reason in event.body.get("obsolete", {}).items():
+            if self._trials[int(trial)].open:
+                self._obsolete[int(trial)] = reason
+
     def _asked(self, event: Event) -> None:
         if event.trial != len(self._trials):
             raise ValueError(f"trial {event.trial} asked, but {len(self._trials)} is next")
         body = event.body
+        if body.get("queued"):
+            del self._queue[0]
+            self._begun += 1
+        else:
+            self._queue.clear()  # put together without this trial, which it may hold
         self._trials.append(
             Trial(
                 id=event.trial,
@@ -196,6 +246,16 @@ class History:
             cost_s=event.body.get("cost_s", 0.0),
         )
 
+    def _withdrawn(self, event: Event) -> None:
+        trial = self._of(event)
+        self._parked.discard(trial.id)
+        self._open.pop(trial.id, None)
+        self._obsolete.pop(trial.id, None)
+        self._settle(event)
+        reason = event.body.get("reason", "")
+        self._set(replace(trial, state=State.WITHDRAWN, reason=reason, finished_at=event.time))
+        self._changes.append(trial.id)
+
     def _crashed(self, event: Event) -> None:
         trial = self._of(event)
         self._settle(event)
@@ -222,6 +282,7 @@ class History:
         self._parked.discard(trial.id)
         self._open.pop(trial.id, None)
         self._with_person.pop(trial.id, None)
+        self._obsolete.pop(trial.id, None)
         self._settle(event)
         self._set(replace(trial, state=state, **changes))
         self._changes.append(trial.id)
@@ -260,6 +321,7 @@ _FINAL = {
 _HANDLERS: dict[EventKind, Callable[[History, Event], None]] = {
     EventKind.CREATED: History._created,
     EventKind.OPENED: History._opened,
+    EventKind.QUEUED: History._queued,
     EventKind.ASKED: History._asked,
     EventKind.DISPATCHED: History._dispatched,
     EventKind.REPORTED: History._reported,
@@ -268,6 +330,7 @@ _HANDLERS: dict[EventKind, Callable[[History, Event], None]] = {
     EventKind.CRASHED: History._crashed,
     EventKind.EXPIRED: History._crashed,
     EventKind.SUSPENDED: History._suspended,
+    EventKind.WITHDRAWN: History._withdrawn,
     EventKind.ATTENTION: History._attention,
     EventKind.STOPPED: History._stopped,
     **dict.fromkeys(_FINAL, History._ended_without_value),

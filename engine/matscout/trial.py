@@ -65,7 +65,9 @@ class Measurement:
 
 
 class State(StrEnum):
-    """Where a trial stands. Everything but PENDING and NEEDS_ATTENTION is final."""
+    """Where a trial stands. Everything but PENDING and NEEDS_ATTENTION is final; WITHDRAWN is final but
+    for a value that arrives nonetheless.
+    """
 
     PENDING = "pending"
     COMPLETE = "complete"
@@ -75,6 +77,7 @@ class State(StrEnum):
     QUARANTINED = "quarantined"
     NEEDS_ATTENTION = "needs-attention"
     ABANDONED = "abandoned"
+    WITHDRAWN = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,8 @@ class Trial:
     """One point chosen to be evaluated, as the history knows it.
 
     `answered[0]` is the attempt that gave `values`, `answered[i]` the one that gave `replicates[i - 1]`.
-    `finished` is its place in the order of completion (0, 1, …), None while it is open. `reports`
+    `finished` is its place in the order of completion (0, 1, …), None while it is open and for one
+    that was withdrawn. `reports`
     grows while the trial runs; everything else is fixed. The two times are wall seconds, for people.
     """
 

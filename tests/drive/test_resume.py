@@ -77,6 +77,14 @@ def suggestions(folder: RunFolder) -> list[str]:
         ]
 
 
+def killed_and_resumed(folder: RunFolder, sitting: Callable[..., str], place: str) -> str:
+    failpoint.arm(f"{place}:raise")
+    with pytest.raises(Killed):
+        sitting(folder)
+    failpoint.arm("")
+    return sitting(folder)
+
+
 @pytest.mark.parametrize("place", ["loop.before_asked", "loop.after_asked", "loop.before_submit"])
 def test_killed_at_each_of_fifty_asks(
     tmp_path: Path, sitting: Callable[..., str], place: str
@@ -88,11 +96,54 @@ def test_killed_at_each_of_fifty_asks(
     # Every ask where nothing is journalled yet; a sample where the suggestion is already read back.
     for ask in range(1, 51, 1 if place == "loop.before_asked" else 9):
         folder = made(tmp_path / f"killed-{ask}")
-        failpoint.arm(f"{place}:{ask}:raise")
+        assert killed_and_resumed(folder, sitting, f"{place}:{ask}") == "budget of 55 trials used"
+        assert suggestions(folder) == expected
+
+
+AHEAD = replace(SPEC, policy=Policy(trials=40, slots=4, ahead=2))
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["loop.before_asked", "loop.after_queued", "loop.after_asked", "loop.before_submit",
+     "journal.after_commit", "loop.before_acknowledge"],
+)  # fmt: skip
+def test_killed_with_a_queue(tmp_path: Path, sitting: Callable[..., str], place: str) -> None:
+    """A queue survives as it was put together, whether or not what came before it had been begun."""
+    unbroken = made(tmp_path / "unbroken", AHEAD)
+    sitting(unbroken)
+    expected = suggestions(unbroken)
+    assert len(set(expected)) == 40
+    # The first dozen passes take the queue through all its states.
+    for nth in [*range(1, 13, 2), 20]:
+        folder = made(tmp_path / f"killed-{nth}", AHEAD)
+        assert killed_and_resumed(folder, sitting, f"{place}:{nth}") == "budget of 40 trials used"
+        assert suggestions(folder) == expected
+        assert len(load(folder)[0].completed) == 40
+
+
+def test_a_result_that_waited_does_not_get_ahead_of_an_ask_that_is_due(
+    tmp_path: Path, sitting: Callable[..., str], scripted: Any
+) -> None:
+    """Killed before the ask that follows an outcome, while the next outcome comes in: the ask is made
+    up first, without it, as the unbroken run made it."""
+    unbroken = made(tmp_path / "unbroken", AHEAD)
+    sitting(unbroken)
+    expected = suggestions(unbroken)
+    with Journal.read_only(unbroken) as journal:
+        ended = [e.trial for e in journal.read() if e.kind is EventKind.MEASURED]
+    for ask in range(8, 30, 3):
+        folder = made(tmp_path / f"killed-{ask}", AHEAD)
+        failpoint.arm(f"loop.before_asked:{ask}:raise")
         with pytest.raises(Killed):
             sitting(folder)
         failpoint.arm("")
-        assert sitting(folder) == "budget of 55 trials used"
+        history, _ = load(folder)
+        trial = ended[len(history.finished)]
+        y = sum(float(v) for v in history.trials[trial].params.values())
+        done = Outcome(trial, history.in_flight[trial], Kind.MEASURED, values={"y": y}, cost_s=1.0)
+        Outbox(folder.outbox).write(done)
+        sitting(folder)
         assert suggestions(folder) == expected
 
 

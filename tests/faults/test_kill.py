@@ -98,3 +98,18 @@ def test_a_worker_dies_after_its_result_is_in_the_outbox(home: Path, place: str)
     done = matscout(home, "sweep", "c.toml", failpoint=f"{place}:2:kill")
     assert done.returncode == 0, done.stderr
     check(home)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "loop.after_queued",
+        pytest.param("loop.after_asked", marks=pytest.mark.slow),
+        pytest.param("journal.after_commit", marks=pytest.mark.slow),
+        pytest.param("loop.before_acknowledge", marks=pytest.mark.slow),
+    ],
+)
+def test_the_driver_dies_with_a_queue(home: Path, place: str) -> None:
+    """What waits in the queue is begun once, whoever put it there."""
+    (home / "c.toml").write_text(CONFIG + "ahead = 2\n")
+    test_the_driver_dies(home, place)

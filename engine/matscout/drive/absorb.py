@@ -18,7 +18,8 @@ def events_for(
 ) -> list[Event]:
     """The events that `outcome` adds; none if the journal knows it already.
 
-    `stopping` is why the loop asked the attempt to end, if it did ("pruned: …"). The first valid
+    `stopping` is why the pruner asked the attempt to end, if it did; what has become obsolete the
+    history knows. The first valid
     result of a trial is its value, whichever attempt it comes from and however late; later ones are
     replicates; the same attempt saying two different things is a conflict (promise R4).
     """
@@ -37,6 +38,8 @@ def events_for(
     if outcome.kind in _ENDINGS:
         body = {"reason": outcome.reason, "cost_s": outcome.cost_s, "worker": outcome.worker}
         return [_event(_ENDINGS[outcome.kind], outcome, body)]
+    if trial.id in history.obsolete:
+        return [withdrawn(history, trial)]
     if stopping:
         step = trial.reports[-1].step if trial.reports else 0
         body = {"reason": stopping, "step": step, "cost_s": outcome.cost_s}
@@ -44,6 +47,12 @@ def events_for(
     if outcome.kind is Kind.STOPPED:
         return [_event(EventKind.SUSPENDED, outcome, {"reason": "stopped to be taken up again"})]
     return given_up(trial, outcome.attempt, EventKind.CRASHED, outcome.reason, policy)
+
+
+def withdrawn(history: History, trial: Trial) -> Event:
+    """The end of a trial that has become obsolete."""
+    body = {"reason": history.obsolete[trial.id]}
+    return Event(EventKind.WITHDRAWN, trial.id, trial.attempts, body)
 
 
 def given_up(

@@ -47,9 +47,10 @@ class GoalTable(_Table):
     kind: str = "best"
     top: float = 0.05
     threshold: float | None = None
+    desirability: dict[str, Any] | None = None
 
     def goal(self) -> Goal:
-        return Goal(self.kind, self.top, self.threshold)
+        return Goal.from_dict(self.model_dump())
 
 
 class RunTable(_Table):
@@ -58,6 +59,8 @@ class RunTable(_Table):
     trials: int = Field(default=50, ge=1)
     workers: int = Field(default=2, ge=1, le=100_000)
     batch: int = Field(default=1, ge=1)
+    ahead: int = Field(default=0, ge=0, le=100_000)
+    cancel_obsolete: bool = False
     fleet: Literal["inline", "process", "ray"] = "process"
     cpus: float = Field(default=1.0, ge=0)
     gpus: float = Field(default=0.0, ge=0)
@@ -82,6 +85,8 @@ class RunTable(_Table):
             costly=self.costly,
             budget_s=self.budget_s,
             on_interrupt=self.on_interrupt or ("wait" if self.costly else "cancel"),
+            ahead=self.ahead,
+            cancel_obsolete=self.cancel_obsolete,
         )
 
 
@@ -137,7 +142,7 @@ def parse_config(raw: dict[str, Any]) -> Config:
     if config.goal is not None:
         if config.kind == "sweep":
             raise InputError("goal", "belongs to a campaign", "leave it out of a sweep")
-        config.goal.goal()
+        config.goal.goal().check_targets([target.name for target in config.targets])
     return config
 
 

@@ -86,7 +86,7 @@ def held(
 
 
 def _held_pool(pool: Pool, history: History, fixed: Mapping[str, Value]) -> Pool:
-    asked = {t.candidate for t in history.trials}
+    asked = {t.candidate for t in history.asked_for}
     columns = [(pool.columns[name], value) for name, value in fixed.items()]
     keep = [
         row

@@ -4,19 +4,24 @@ Two orders hold everywhere. A suggestion is in the journal before it is dispatch
 in the journal before it is acknowledged. And outcomes are taken one at a time, with the free slots
 filled before each: so what is asked depends on the order of completion alone, not on how outcomes
 happened to arrive together, nor on how often the driver was killed (promise R5).
+
+With `policy.ahead` a worker that is done goes on with what was chosen beforehand, and only then is
+the proposer asked (queue.py).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from matscout.clock import Clock
-from matscout.drive.absorb import events_for, given_up
+from matscout.drive.absorb import events_for, given_up, withdrawn
 from matscout.drive.interrupt import Interrupt
 from matscout.drive.policy import Policy
 from matscout.drive.prune import Pruner
+from matscout.drive.queue import asked_body, may_begin, next_from_queue, queued, wanted
 from matscout.drive.stop import hopeless
 from matscout.errors import JournalUnavailable
 from matscout.event import Event, EventKind
@@ -28,7 +33,7 @@ from matscout.outcome import Assignment, Outcome
 from matscout.propose.base import Proposer
 from matscout.seeds import ask_seed, trial_seed
 from matscout.space import Space
-from matscout.trial import State, Trial
+from matscout.trial import Proposal, State, Trial
 
 _POLL_S = 0.25
 """Longest wait for outcomes: how late an interrupt or an expired lease may be noticed. Fleets
@@ -65,6 +70,8 @@ class Loop:
     interrupt: Interrupt = field(default_factory=Interrupt)
     stop: Callable[[History], str] | None = None
     """Why nothing more should be asked for, as a pure function of the history; see stopping.py."""
+    obsolete: Callable[[History, Sequence[Proposal]], Mapping[int, str]] | None = None
+    """Which running trials to cancel for what was just proposed, and why; see obsolete.py."""
 
     def __post_init__(self) -> None:
         self._inbox: deque[Outcome] = deque()
@@ -125,6 +132,8 @@ class Loop:
         for event in self.journal.stage(*events):
             self.history.apply(event)
             self._staged.append(event)
+            if event.kind is EventKind.WITHDRAWN:
+                self._exhausted = False  # its point is free again
 
     def _settle(self) -> None:
         """Journal what is staged and acknowledge the outcomes it came from."""
@@ -137,17 +146,28 @@ class Loop:
     # -- asking and dispatching ---------------------------------------------------------------
 
     def _fill(self) -> None:
-        """Dispatch what waits, then ask for as much as slots and budget allow."""
+        """Dispatch what waits, then ask for as much as slots, queue and budget allow."""
         for trial in self._waiting():
+            if trial.id in self.history.obsolete:
+                self.record(withdrawn(self.history, trial))
+                continue
             if len(self._running) >= self.fleet.slots:
                 return
             self._dispatch(trial, trial.attempts + 1)
-        while not self._exhausted and not self._spent():
-            free = self.policy.slots - self.history.count_pending
-            wanted = min(self.policy.batch, self.policy.trials - len(self.history.trials))
-            if wanted < 1 or free < wanted or self._enough():
+        while not self._spent():
+            if may_begin(self.history, self.policy, self.fleet.slots, len(self._running)):
+                self._hand_out([next_from_queue(self.history)])
+                continue
+            count = wanted(self.history, self.policy)
+            if not count or self._exhausted:
                 return
-            self._ask(wanted)
+            if self.policy.ahead:
+                self._settle()  # what came in need not wait for the model
+            if self._enough():
+                if self.history.queue:
+                    self.record(queued([]))
+                return
+            self._ask(count)
 
     def _waiting(self) -> list[Trial]:
         """Pending trials that nobody works on (no person either) and no outcome waits for."""
@@ -164,30 +184,31 @@ class Loop:
             and t.id not in self.history.with_person
         ]
 
-    def _ask(self, wanted: int) -> None:
+    def _ask(self, count: int) -> None:
         before = self.clock.monotonic()
-        index = len(self.history.trials)
-        seed = ask_seed(self.seed, index)
-        proposals = self.proposer.propose(self.space, self.history, wanted, seed=seed)
+        seed = ask_seed(self.seed, len(self.history.trials))
+        proposals = self.proposer.propose(self.space, self.history, count, seed=seed)
         seconds = self.clock.monotonic() - before
         if not proposals:
             self._exhausted = True
             return
+        share = round(seconds / len(proposals), 6)
+        bodies = [asked_body(p, self.proposer.name, share) for p in proposals]
+        if not self.policy.ahead:
+            failpoint("loop.before_asked")
+            self._hand_out(bodies)
+            return
+        obsolete = self.obsolete(self.history, proposals) if self.obsolete is not None else {}
         failpoint("loop.before_asked")
-        asked = [
-            Event(
-                EventKind.ASKED,
-                index + i,
-                body={
-                    "params": dict(p.params),
-                    "candidate": p.candidate,
-                    "proposer": self.proposer.name,
-                    "why": dict(p.why),
-                    "ask_s": round(seconds / len(proposals), 6),
-                },
-            )
-            for i, p in enumerate(proposals)
-        ]
+        self.record(queued(bodies, obsolete))
+        failpoint("loop.after_queued")
+        for trial in obsolete:
+            self.fleet.cancel(trial)
+
+    def _hand_out(self, bodies: Sequence[Mapping[str, Any]]) -> None:
+        """New trials, as many of them dispatched as there are workers, in one transaction."""
+        first = len(self.history.trials)
+        asked = [Event(EventKind.ASKED, first + i, body=body) for i, body in enumerate(bodies)]
         at_once = max(self.fleet.slots - len(self._running), 0)
         firsts = [Event(EventKind.DISPATCHED, e.trial, 1) for e in asked[:at_once]]
         self.record(*asked, *firsts)
@@ -271,7 +292,7 @@ class Loop:
     # -- ending -------------------------------------------------------------------------------
 
     def _spent(self) -> bool:
-        if len(self.history.trials) >= self.policy.trials:
+        if self.history.count_asked >= self.policy.trials:
             return True
         budget = self.policy.budget_s
         return budget is not None and self.clock.monotonic() - self._started >= budget
@@ -280,8 +301,10 @@ class Loop:
         """Why there is nothing left to do, or an empty text."""
         if self._inbox or self._running or self.history.count_pending:
             return ""
-        if len(self.history.trials) >= self.policy.trials:
+        if self.history.count_asked >= self.policy.trials:
             return f"budget of {self.policy.trials} trials used"
+        if self.history.queue and not self._spent():
+            return ""
         if self._exhausted:
             return "the space is exhausted"
         return "budget of time used" if self._spent() else self._enough()

@@ -9,7 +9,7 @@ import platform
 import shutil
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -32,7 +32,7 @@ from matscout.pool import Pool
 from matscout.propose.base import Proposer
 from matscout.runfolder import RunFolder
 from matscout.space import Space
-from matscout.trial import Target
+from matscout.trial import Proposal, Target
 
 _PACKAGES = (
     "matscout",
@@ -137,6 +137,7 @@ def sit(
     interrupt: Interrupt | None = None,
     clock: Clock | None = None,
     stop: Callable[[History], str] | None = None,
+    obsolete: Callable[[History, Sequence[Proposal]], Mapping[int, str]] | None = None,
 ) -> str:
     """Drive the run until it is over or interrupted; returns why. Closes the fleet, not the journal."""
     observer, clock = observer or Observer(), clock or SystemClock()
@@ -159,6 +160,7 @@ def sit(
             observer,
             interrupt,
             stop,
+            obsolete,
         )
         loop.record(Event(EventKind.OPENED, body=_opened_body(spec)))
         return loop.run(recovered)

@@ -15,6 +15,7 @@ from matscout.history import History
 from matscout.pool import Pool
 from matscout.propose.base import Forecast
 from matscout.propose.observations import value_of, variance_of
+from matscout.propose.replicates import pooled
 from matscout.space import Space
 from matscout.trial import Target
 
@@ -192,7 +193,7 @@ class Regret:
         if self.tolerance is not None:
             return self.tolerance, "the tolerance"
         best = max(
-            (t for t in seen.history.completed if value_of(t, seen.target) is not None),
+            (t for t in pooled(seen.history.completed) if value_of(t, seen.target) is not None),
             key=lambda t: seen.target.sign * (value_of(t, seen.target) or 0.0),
         )
         sem = math.sqrt(variance_of(best, seen.target))
@@ -300,7 +301,7 @@ def _beliefs(seen: Seen) -> Beliefs | str:
 def _rows(seen: Seen, pool: Pool) -> tuple[Mask, Mask]:
     """Which candidates have a value, and which may still get one."""
     measured, left = np.zeros(len(pool), dtype=bool), np.ones(len(pool), dtype=bool)
-    for trial in seen.history.trials:
+    for trial in seen.history.asked_for:
         if trial.candidate is None or trial.candidate not in pool:
             continue
         row = pool.row(trial.candidate)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from matscout.history import History
 from matscout.propose.base import Forecast
 from matscout.propose.observations import value_of
+from matscout.propose.replicates import pooled
 from matscout.report.markup import Markup, el, figure, number, shortened
 from matscout.report.progress_figure import named
 from matscout.report.projection import Places
@@ -65,11 +66,11 @@ def pool_map(
     pool, target = space.pool, history.targets[0]
     assert pool is not None
     canvas = _canvas(found)
-    tried = {found.row_of[c]: t for t in history.trials if (c := _id(t, found))}
+    tried = _tried(history, found)
     free = np.ones(len(pool), dtype=bool)
     free[list(tried)] = False
     shown = _thinned(free, MOST)
-    values = [v for t in history.completed if (v := value_of(t, target)) is not None]
+    values = [v for t in tried.values() if (v := value_of(t, target)) is not None]
     believed = forecast.mean[free] if forecast is not None else np.empty(0)
     scale = Scale.over(np.concatenate([np.array(values, dtype=float), believed]), target)
     notes = [found.told]
@@ -115,6 +116,14 @@ def point_map(history: History, found: Places, proposals: int) -> Markup:
     ]
     told = f"{len(values)} measured points. {found.told}"
     return figure(canvas.svg("map", "Map of the points tried", told), caption, beside=True)
+
+
+def _tried(history: History, found: Places) -> dict[int, Trial]:
+    """What there is to show of each candidate that was asked for, by row: its mean over all trials,
+    or the last trial of one without a value."""
+    asked = {found.row_of[c]: t for t in history.asked_for if (c := _id(t, found))}
+    known = {found.row_of[c]: t for t in pooled(history.completed) if (c := _id(t, found))}
+    return asked | known
 
 
 def _id(chosen: Trial | Proposal, found: Places) -> str:
@@ -185,7 +194,7 @@ def _mark_next(canvas: Canvas, found: Places, rows: list[tuple[int, str]]) -> No
 def _legend(forecast: Forecast | None) -> Markup:
     entries = [
         ("dot", "measured v5", "measured"),
-        ("cross", "c-red", "failed, invalid or withdrawn"),
+        ("cross", "c-red", "failed, invalid or abandoned"),
     ]
     if forecast is not None:
         entries.append(("diamond", "unsure", "among the most uncertain"))

@@ -55,7 +55,9 @@ class _Reader:
         if event.kind in (EventKind.CRASHED, EventKind.EXPIRED):
             reason = str(event.body.get("reason", ""))
             self.crashes.append(Crash(event.trial or 0, event.attempt or 0, event.kind, reason))
-        elif event.kind is EventKind.ASKED:
+        elif event.kind is EventKind.QUEUED:
+            self.ask_s += sum(float(body.get("ask_s", 0.0)) for body in event.body["trials"])
+        elif event.kind is EventKind.ASKED and not event.body.get("queued"):
             self.ask_s += float(event.body.get("ask_s", 0.0))
         elif event.kind is EventKind.OPENED:
             self.sittings += 1

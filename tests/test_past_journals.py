@@ -1,0 +1,83 @@
+"""A journal of every past schema opens, reads as it always did, and can be gone on with (promise R18)."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from matscout.drive.run import load, reopen
+from matscout.event import SCHEMA, Event, EventKind
+from matscout.journal import Journal
+from matscout.runfolder import RunFolder
+from matscout.trial import State
+
+ASSETS = Path(__file__).with_name("assets")
+PAST = sorted(ASSETS.glob("journal-*"))
+
+
+@pytest.fixture(params=PAST, ids=lambda p: p.name)
+def past(request: pytest.FixtureRequest, tmp_path: Path) -> RunFolder:
+    shutil.copytree(request.param, tmp_path / request.param.name)
+    folder = RunFolder(tmp_path / request.param.name)
+    folder.outbox.mkdir()
+    return folder
+
+
+def schema_of(folder: RunFolder) -> int:
+    return int(folder.name.rpartition("-")[2])
+
+
+def test_every_schema_left_one() -> None:
+    assert [p.name for p in PAST] == [f"journal-{n}" for n in range(1, SCHEMA + 1)]
+
+
+def test_a_journal_of_the_current_schema_has_every_kind_of_event() -> None:
+    with Journal.read_only(RunFolder(ASSETS / f"journal-{SCHEMA}")) as journal:
+        assert {e.kind for e in journal.read()} == set(EventKind)
+
+
+def test_it_is_sound_and_reads_as_it_did(past: RunFolder) -> None:
+    with Journal.read_only(past) as journal:
+        assert journal.verify().notes == ()
+    history, spec = load(past)
+    assert spec.name == past.name and spec.seed == 7 and spec.policy.trials == 20
+    states = Counter(t.state for t in history.trials[:10])
+    assert states == Counter(
+        {s: 1 for s in State if s not in (State.PENDING, State.WITHDRAWN)} | {State.PENDING: 3}
+    )
+    first = history.trials[0]
+    assert first.values == {"y": 0.5} and first.sem == {"y": 0.125} and first.answered == (1, 2)
+    assert [m.values for m in first.replicates] == [{"y": 0.75}]
+    assert [t.params["x"] for t in history.trials[:10]] == [i / 16 for i in range(10)]
+    assert [t.id for t in history.finished] == [0, 1, 2, 3, 4, 7]
+    assert dict(history.with_person) == {8: 1} and dict(history.in_flight) == {9: 1}
+    assert history.stopped == "interrupted"
+    if schema_of(past) >= 2:
+        assert history.trials[10].state is State.WITHDRAWN and history.count_asked == 10
+        assert [body["params"] for body in history.queue] == [{"x": 0.875}]
+        assert dict(history.obsolete) == {9: "old"} and history.begun_from_queue == 0
+
+
+def test_it_can_be_gone_on_with(past: RunFolder) -> None:
+    """What is added is of the current schema; what stands is not rewritten."""
+    before = _schemas(past)
+    journal, history, _ = reopen(past)
+    with journal:
+        for event in journal.append(Event(EventKind.MEASURED, 9, 1, {"values": {"y": 1.0}})):
+            history.apply(event)
+    assert history.best().id == 9  # type: ignore[union-attr]
+    assert _schemas(past) == [*before, SCHEMA] and set(before) == {schema_of(past)}
+    with Journal.read_only(past) as journal:
+        assert journal.verify().events == len(before) + 1
+
+
+def _schemas(folder: RunFolder) -> list[int]:
+    raw = sqlite3.connect(folder.journal)
+    try:
+        return [schema for (schema,) in raw.execute("SELECT schema FROM events ORDER BY seq")]
+    finally:
+        raw.close()
