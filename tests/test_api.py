@@ -73,6 +73,23 @@ def test_a_campaign_over_a_pool(tmp_path: Path, candidates: pd.DataFrame) -> Non
             assert films.add_measurements(own).own == 1
 
 
+def test_measured_again(tmp_path: Path, candidates: pd.DataFrame) -> None:
+    made = Campaign.new(path=tmp_path / "c", space=candidates, targets="y", proposer="random")
+    with made as campaign:
+        rows = campaign.recommend(4)
+        rows["y"] = [1.0, 4.0, 3.0, 2.0]
+        campaign.add_measurements(rows)
+        twice = campaign.recommend(again=["best:2"])
+        assert list(twice["id"]) == list(rows["id"][1:3]) and list(twice["replicate"]) == [2, 2]
+        twice["y"] = [0.0, 3.0]
+        assert campaign.add_measurements(twice).measured == 2
+        assert list(campaign.recommend(again="best:1")["id"]) == [rows["id"][2]]
+        with pytest.raises(InputError, match="again: does not go with n"):
+            campaign.recommend(2, again="best:1")
+        with pytest.raises(InputError, match="--again c77: no candidate"):
+            campaign.recommend(again=["c77"])
+
+
 def test_a_space_and_several_targets(tmp_path: Path) -> None:
     space = Space((Float("x", 0, 1), Categorical("kind", ("u", "v"))))
     targets = [Target("y", "min", "eV"), Target("z", "max")]

@@ -108,14 +108,31 @@ class Campaign:
     def path(self) -> Path:
         return self._campaign.folder.root
 
-    def recommend(self, n: int = 8, *, fix: Mapping[str, Value] | None = None) -> pd.DataFrame:
-        """n new points to measure, a row each, with the columns of `matscout campaign recommend`.
+    def recommend(
+        self,
+        n: int | None = None,
+        *,
+        fix: Mapping[str, Value] | None = None,
+        again: str | Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """n new points to measure (8 unless said), a row each, with the columns of `matscout campaign
+        recommend`.
 
         `fix` holds columns or parameters at a value: {"temperature": 80}. Fewer rows come back when
         fewer are left. What was recommended before and is still open is not repeated: see `open_rows`.
+
+        `again` names measured points to measure once more, instead of n new ones: ids, or "best:3"
+        for the three with the best posterior mean.
         """
+        if again is not None:
+            if n is not None or fix:
+                other = "n" if n is not None else "fix"
+                raise InputError("again", f"does not go with {other}", "call twice")
+            words = [again] if isinstance(again, str) else list(again)
+            return self._frame(self._campaign.rows(self._campaign.again(words, self._forecaster)))
         fixed = {name: checked_choice(self.space, name, v) for name, v in (fix or {}).items()}
-        trials = self._campaign.recommend(n, self._proposer, self._forecaster, fixed)
+        wanted = 8 if n is None else n
+        trials = self._campaign.recommend(wanted, self._proposer, self._forecaster, fixed)
         return self._frame(self._campaign.rows(trials))
 
     def open_rows(self) -> pd.DataFrame:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -19,9 +20,11 @@ from matscout.drive.run import RunSpec, reopen, sit
 from matscout.drive.stopping import rules_of
 from matscout.errors import InputError, did_you_mean
 from matscout.goal import Goal
+from matscout.history import History
 from matscout.propose.base import Forecaster, Proposer
 from matscout.runfolder import RunFolder, checked_name
 from matscout.space import Space
+from matscout.trial import Proposal
 
 if TYPE_CHECKING:
     from matscout.drive.campaign import OpenCampaign
@@ -64,6 +67,8 @@ def spec_from_config(
         raise InputError(
             "proposer.type", f"{proposer.name!r} chooses from pools only", "use gp or tpe"
         )
+    if config.run.cancel_obsolete:
+        _check_cancels(config, space, proposer)
     registry.pruner(config.early_stopping)
     rules_of(config.stop, pool=space.pool is not None)
     if config.evaluator is not None:
@@ -82,6 +87,29 @@ def spec_from_config(
     )
 
 
+def _check_cancels(config: Config, space: Space, proposer: Proposer) -> None:
+    """That somebody can say what has become obsolete."""
+    where = "run.cancel_obsolete"
+    if space.pool is None or not hasattr(proposer, "forecast"):
+        what = f"{proposer.name!r} does not rank all that could be asked for"
+        raise InputError(where, what, "use proposer pool, over a pool of candidates")
+    if config.goal is not None and config.goal.kind == "model":
+        what = "goal 'model' learns from every experiment: none becomes obsolete"
+        raise InputError(where, what, "leave it out")
+
+
+def _obsolete(
+    spec: RunSpec, proposer: Proposer
+) -> Callable[[History, Sequence[Proposal]], Mapping[int, str]] | None:
+    if not spec.policy.cancel_obsolete:
+        return None
+    from matscout.drive.obsolete import obsolete
+
+    judge, slots = forecaster(spec, proposer), spec.policy.slots
+    assert judge is not None  # as _check_cancels saw to
+    return lambda history, proposals: obsolete(spec.space, history, judge, slots, proposals)
+
+
 def _default_proposer(config: Config, space: Space) -> Part:
     if space.pool is None:
         return Part(type="tpe")
@@ -95,10 +123,11 @@ def proposer_of(part: Part, goal: Goal | None) -> Proposer:
         raise InputError("proposer.goal", "there is a [goal] already", "keep one")
     if goal is not None and _takes_goal(part.type):
         part = Part(type=part.type, **{**part.options, "goal": goal})
-    elif goal is not None and goal.kind != "best":
+    elif goal is not None and (goal.kind != "best" or goal.desirability):
         able = [name for name in registry.PROPOSERS if _takes_goal(name)]
         mend = f"use {' or '.join(able)}, over a pool" if able else "leave the goal out"
-        raise InputError("goal", f"proposer {part.type!r} is only ever after the best", mend)
+        best = "the best of one target" if goal.desirability else "the best"
+        raise InputError("goal", f"proposer {part.type!r} is only ever after {best}", mend)
     return registry.proposer(part)
 
 
@@ -133,7 +162,7 @@ def drive(
         factory = registry.evaluator_factory(config.evaluator, base)
         proposer = _proposer_of_run(spec, config)
         rules = stop_rules(spec, proposer)
-        with listening(Interrupt()) as interrupt:
+        with listening(Interrupt()) as interrupt, _members(proposer, config):
             reason = sit(
                 folder,
                 journal,
@@ -145,10 +174,23 @@ def drive(
                 observer=observer,
                 interrupt=interrupt,
                 stop=rules.verdict if rules.rules else None,
+                obsolete=_obsolete(spec, proposer),
             )
         return reason, spec
     finally:
         journal.close()
+
+
+@contextmanager
+def _members(proposer: Proposer, config: Config) -> Iterator[None]:
+    """The proposer trains its networks, should it have any, where the run's workers are."""
+    members = registry.members(config.run) if hasattr(proposer, "executor") else None
+    if members is None:
+        yield
+        return
+    proposer.executor = members  # type: ignore[attr-defined]
+    with closing(members):
+        yield
 
 
 def campaign_at(folder: RunFolder) -> tuple[OpenCampaign, Proposer, Forecaster | None]:

@@ -14,36 +14,43 @@ from matscout.data.text_table import read_text_table
 from matscout.drive.campaign import OpenCampaign, open_campaign
 from matscout.drive.hold import parse_fixed
 from matscout.drive.sheet import check_writable, write_rows
-from matscout.errors import RunFailed, one_line
+from matscout.errors import InputError, RunFailed, one_line
 from matscout.trial import Trial
+
+_USUAL = 8
+"""How many are recommended unless a person says."""
 
 
 def recommend(
     run: str,
     runs: Path,
-    n: int,
+    n: int | None,
     out: Path,
     fix: Sequence[str],
-    again: bool,
+    again: Sequence[str],
+    open_: bool,
     force: bool,
     json: bool,
 ) -> int:
-    """Choose n new points, journal them, then write them to `out`; with `again`, write those that
-    are open and choose nothing."""
+    """Choose n new points (8 by default), journal them, then write them to `out`; with `again`, the
+    measured points that it names; with `open_`, write those that are open and choose nothing."""
+    _check_alone(n, fix, again, open_)
     check_writable(out, force)
     folder = find_run(run, runs)
     campaign, proposer, forecaster = campaign_at(folder)
     with campaign:
-        if again:
+        if open_:
             trials = campaign.open()
+        elif again:
+            trials = campaign.again(again, forecaster)
         else:
             fixed = parse_fixed(campaign.spec.space, fix)
-            trials = campaign.recommend(n, proposer, forecaster, fixed)
+            trials = campaign.recommend(n or _USUAL, proposer, forecaster, fixed)
         rows = campaign.rows(trials)
         try:
             write_rows(out, campaign.sheet.header, rows)
         except RunFailed as error:
-            if again:
+            if open_:
                 raise
             raise RunFailed(
                 f"{error}; the recommendations are recorded: write them elsewhere with "
@@ -53,7 +60,8 @@ def recommend(
             report = {"file": str(out), "rows": rows, "open": len(campaign.open())}
             print(jsonlib.dumps(report, indent=1))
             return 0
-        for line in _told(campaign, trials, out, n, again):
+        wanted = len(trials) if again else n or _USUAL
+        for line in _told(campaign, trials, out, wanted, open_):
             print(line)
         print(f"next: matscout campaign add {folder.name} {out}{runs_option(folder)}")
     return 0
@@ -79,12 +87,20 @@ def add(run: str, file: Path, runs: Path, replicates: bool, json: bool) -> int:
     return 0
 
 
-def _told(campaign: OpenCampaign, trials: list[Trial], out: Path, n: int, again: bool) -> list[str]:
+def _check_alone(n: int | None, fix: Sequence[str], again: Sequence[str], open_: bool) -> None:
+    """--again says all there is to say about what goes into the file."""
+    given = {"--open": open_, "--fix": bool(fix), "-n": n is not None}
+    other = next((name for name, said in given.items() if said), "")
+    if again and other:
+        raise InputError("--again", f"does not go with {other}", "run the command once for each")
+
+
+def _told(campaign: OpenCampaign, trials: list[Trial], out: Path, n: int, open_: bool) -> list[str]:
     lines = [
         one_line(f"{campaign.sheet.id_of(t)}: {t.why.get('reason', t.why.get('rule', ''))}")
         for t in trials
     ]
-    if again:
+    if open_:
         lines.append(f"{out}: {_counted(len(trials))} still open")
         return lines
     fewer = f" ({n} were asked for, no more are left)" if len(trials) < n else ""

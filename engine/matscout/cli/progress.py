@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from types import TracebackType
@@ -11,6 +12,7 @@ from matscout.drive.loop import Observer
 from matscout.errors import one_line
 from matscout.event import Event, EventKind
 from matscout.history import History
+from matscout.propose.observations import best_of, count_of, sem_of, value_of
 from matscout.trial import State, Target, Trial
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ _WORTH_A_LINE = frozenset(
         EventKind.FAILED,
         EventKind.INVALID,
         EventKind.PRUNED,
+        EventKind.WITHDRAWN,
         EventKind.CRASHED,
         EventKind.EXPIRED,
         EventKind.QUARANTINED,
@@ -98,13 +101,34 @@ class Progress(Observer):
 
 
 def best_line(history: History) -> str:
-    """`best y = 1.23 (trial 4)`, or nothing yet."""
-    best = history.best()
+    """`best y = 1.23 (trial 4)`, or nothing yet; of replicates the mean, its error and their number."""
+    best = best_of(history)
     if best is None:
         return ""
     target = history.targets[0]
     unit = f" {target.unit}" if target.unit else ""
-    return one_line(f"best {target.name} = {best.values[target.name]:.6g}{unit} ({label(best)})")
+    who = ", ".join([label(best), *often(best, target)])
+    return one_line(f"best {target.name} = {mean_said(best, target)}{unit} ({who})")
+
+
+def mean_said(trial: Trial, target: Target) -> str:
+    """`1.23`, or `1.23 ± 0.04` with its standard error where it was measured more than once."""
+    value, sem = value_of(trial, target), sem_of(trial, target)
+    if value is None:
+        return "–"
+    if math.isnan(sem) or not often(trial, target):
+        return f"{value:.6g}"
+    sem = float(f"{sem:.2g}")
+    places = 1 - math.floor(math.log10(sem)) if sem > 0.0 else 0
+    if not 0 < places <= 6:
+        return f"{value:.6g} ± {sem:.2g}"
+    return f"{value:.{places}f} ± {sem:.{places}f}"
+
+
+def often(trial: Trial, target: Target) -> list[str]:
+    """`mean of 3` where it was measured more than once, else nothing."""
+    count = count_of(trial, target)
+    return [f"mean of {count}"] if count > 1 else []
 
 
 def label(trial: Trial) -> str:

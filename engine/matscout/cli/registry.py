@@ -17,6 +17,7 @@ from matscout.drive.prune import Pruner
 from matscout.errors import InputError, did_you_mean, one_line
 from matscout.evaluate.base import Evaluator
 from matscout.fleet.base import EvaluatorFactory, Fleet
+from matscout.fleet.members import Members
 from matscout.propose.base import Proposer
 from matscout.runfolder import RunFolder
 from matscout.trial import Target
@@ -99,6 +100,19 @@ def fleet(
         address=run.address,
         threads=run.threads,
     )
+
+
+def members(run: RunTable) -> Members | None:
+    """Where the networks of a proposer are trained: wherever the run's workers are."""
+    if run.fleet == "inline":
+        return None
+    if run.fleet == "process":
+        from matscout.fleet.members import ProcessMembers
+
+        return ProcessMembers(run.workers)
+    from matscout.fleet.ray_members import RayMembers
+
+    return RayMembers(run.workers, run.gpus, run.resources, run.address)
 
 
 def _build(

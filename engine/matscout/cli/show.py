@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json as jsonlib
+import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from matscout.cli.assemble import find_run, proposer_of_run
 from matscout.cli.judge import judgement, judgement_lines
-from matscout.cli.progress import label
+from matscout.cli.progress import label, mean_said, often
 from matscout.data.pools import ready_space, ready_spaces
 from matscout.drive.run import RunSpec, load
 from matscout.errors import InputError, did_you_mean, one_line
 from matscout.history import History
 from matscout.journal import Journal
 from matscout.owner import current_owner
+from matscout.propose.observations import best_of, count_of, sem_of, value_of
 from matscout.runfolder import RunFolder
 from matscout.trial import State, Trial
 
@@ -116,16 +119,17 @@ def spaces(name: str | None, json: bool) -> int:
 
 def summary(folder: RunFolder, history: History, spec: RunSpec) -> dict[str, Any]:
     """How a run stands, for a machine."""
-    best = history.best()
+    best = best_of(history)
     return {
         "run": str(folder.root),
         "name": spec.name,
         "kind": spec.kind,
         "seed": spec.seed,
         "budget": spec.policy.trials,
-        "asked": len(history.trials),
+        "asked": history.count_asked,
+        "queue": [_called(body) for body in history.queue],
         "states": {s.value: history.count(s) for s in State if history.count(s)},
-        "best": _trial(best) if best else None,
+        "best": _pooled(best, history) if best else None,
         "driver": current_owner(folder.lock) or None,
         "stopped": history.stopped or None,
         "with_people": [_trial(history.trials[i]) for i in sorted(history.with_person)],
@@ -140,10 +144,11 @@ def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[st
         f"{spec.kind} {spec.name}: {states or 'nothing asked yet'}",
         f"folder: {folder.root}",
     ]
-    best = history.best()
+    best = best_of(history)
     if best is not None:
-        values = ", ".join(f"{k} = {v:.6g}" for k, v in best.values.items())
-        lines.append(one_line(f"best: {label(best)}: {values}"))
+        values = ", ".join(f"{t.name} = {mean_said(best, t)}" for t in history.targets)
+        who = ", ".join([label(best), *often(best, history.targets[0])])
+        lines.append(one_line(f"best: {who}: {values}"))
         if best.candidate is None:
             lines.append(
                 one_line("with: " + ", ".join(f"{k} = {v}" for k, v in best.params.items()))
@@ -153,6 +158,10 @@ def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[st
         lines.append(f"running now: {driver}")
     elif history.stopped:
         lines.append(f"stopped: {one_line(history.stopped)}")
+    if history.queue:
+        shown = ", ".join(_called(body) for body in history.queue[:_SHOWN])
+        more = f" and {len(history.queue) - _SHOWN} more" if len(history.queue) > _SHOWN else ""
+        lines.append(one_line(f"queued: {shown}{more}"))
     handed = [label(history.trials[i]) for i in sorted(history.with_person)]
     if handed:
         more = f" and {len(handed) - _SHOWN} more" if len(handed) > _SHOWN else ""
@@ -161,6 +170,22 @@ def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[st
         if trial.state is State.NEEDS_ATTENTION:
             lines.append(one_line(f"needs attention: {label(trial)}: {trial.reason}"))
     return lines
+
+
+def _pooled(trial: Trial, history: History) -> dict[str, Any]:
+    """A point that may have been measured more than once: means, and of how many."""
+    known = [t for t in history.targets if count_of(trial, t)]
+    sems = {t.name: sem_of(trial, t) for t in known}
+    return _trial(trial) | {
+        "values": {t.name: value_of(trial, t) for t in known},
+        "sem": {name: None if math.isnan(sem) else sem for name, sem in sems.items()},
+        "measurements": max((count_of(trial, t) for t in known), default=0),
+    }
+
+
+def _called(body: Mapping[str, Any]) -> str:
+    """What is queued has no number yet: its candidate, or its params."""
+    return body["candidate"] or ", ".join(f"{k} = {v}" for k, v in body["params"].items())
 
 
 def _trial(trial: Trial) -> dict[str, Any]:

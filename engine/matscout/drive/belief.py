@@ -16,6 +16,7 @@ from matscout.propose.base import Forecaster
 from matscout.propose.candidates import Candidates
 from matscout.propose.encode import Encoding
 from matscout.propose.feasibility import Feasibility, worked_and_failed
+from matscout.propose.replicates import REPEATS, REPLICATE, point_of
 from matscout.propose.sampling import canonical
 from matscout.space import Space
 from matscout.trial import Proposal, Target, Trial, Value
@@ -90,10 +91,11 @@ def explained(
                 "p_feasible": float(proposal.why.get("p_feasible", feasible[i])),
             }
         )
-        nearest = _nearest(here[i], X_ok)
+        others = _others(proposal, [history.trials[k] for k in worked])
+        nearest = _nearest(here[i], X_ok[others])
         if nearest is not None:
             place, distance = nearest
-            trial = history.trials[worked[place]]
+            trial = history.trials[worked[others[place]]]
             why |= {"nearest": _called(trial), "distance": round(distance, 4)}
         why["reason"] = reason(why, history.targets[0])
         out.append(Proposal(proposal.params, proposal.candidate, why))
@@ -136,6 +138,14 @@ def _nearest(row: Array, known: Array) -> tuple[int, float] | None:
     return place, float(gaps[place])
 
 
+def _others(proposal: Proposal, trials: Sequence[Trial]) -> list[int]:
+    """Places of the trials that are not of the very point that is to be measured again."""
+    if REPLICATE not in proposal.why:
+        return list(range(len(trials)))
+    itself = proposal.why.get(REPEATS) if proposal.candidate is None else proposal.candidate
+    return [place for place, trial in enumerate(trials) if point_of(trial) != itself]
+
+
 def _called(trial: Trial) -> str:
     if trial.candidate is not None:
         return trial.candidate
@@ -150,6 +160,7 @@ _BECAUSE = {
     "sd": "least certain",
     "mean": "best prediction",
     "forest_ucb": "{best} bound by a forest of trees",
+    "ensemble_ucb": "{best} bound by an ensemble of networks",
     "log_noisy_ei": "highest expected improvement",
     "beyond": "most likely to pass the limit",
     "log_probability_beyond": "most likely to pass the limit",
@@ -160,10 +171,27 @@ _BECAUSE = {
     "entropy": "hardest to tell on which side of the limit",
     "lcmd": "unlike all that was measured",
     "core_set": "unlike all that was measured",
+    "bait": "leaves least unknown over the whole pool",
+    "thompson": "best in one draw of what may be true",
+    "probability_top": "most likely to be among the best",
+    "lookahead": "most finds expected, of this and later experiments",
+    "stacked": "{best} bound of several models",
+    "warped": "{best} bound",
+    "rarity": "uncertain, and predicted to be unusual",
+    "margin": "hardest to tell on which side of the limit",
+    "least_confident": "hardest to tell on which side of the limit",
+    "consensus_entropy": "hardest to tell on which side of the limit, by a vote of trees",
+    "vote_entropy": "the trees' votes are split",
+    "committee_kl": "the models disagree on which side of the limit it is",
+    "bald": "its class is what a measurement would settle",
+    "rarity_entropy": "uncertain, and perhaps of the rarer class",
+    "quota": "hard to tell, or of the batch's share for what is likely to pass",
+    "desirability": "most expected gain in overall desirability",
     "pareto": "adds most to the best compromises",
     "random": "random draw",
     "sobol": "spread evenly over the space",
     "tpe": "near the best so far, by density (TPE)",
+    "again": "as you asked",
 }
 """Rules in words. A rule that is not here speaks for itself, by its name."""
 
@@ -175,9 +203,13 @@ def reason(why: Mapping[str, Value], target: Target) -> str:
     said = str(why.get("words") or _BECAUSE.get(rule, rule or "chosen")).format(best=best)
     if "fallback" in why:
         said = f"random draw, since no model could be fitted ({why['fallback']})"
+    if REPLICATE in why:
+        said = f"measurement {why[REPLICATE]}, {said}"
     parts = []
     if "p_positive" in why:
         parts.append(f"passes with probability {float(why['p_positive']):.2f}")
+    if "desirability" in why:
+        parts.append(f"expected to be {float(why['desirability']):.2f} of what you wish")
     if "mean" in why and "sd" in why:
         unit = f" {target.unit}" if target.unit else ""
         mean, sd = _rounded_together(float(why["mean"]), float(why["sd"]))

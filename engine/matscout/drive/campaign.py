@@ -6,10 +6,11 @@ open, as a driver does: of one that recommends, one that adds and one that runs,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matscout.clock import Clock
 from matscout.data.text_table import TextTable
+from matscout.drive.again import again_events
 from matscout.drive.intake import Summary, intake
 from matscout.drive.recommend import asked_events, ids_of, open_trials
 from matscout.drive.results import read_rows
@@ -51,6 +52,13 @@ class OpenCampaign:
         events = asked_events(
             self.spec.space, self.history, proposer, forecaster, self.spec.seed, n, fixed or {}
         )
+        self._record(*events)
+        failpoint("campaign.after_asked")
+        return [self.history.trials[i] for i in ids_of(events)]
+
+    def again(self, words: Sequence[str], forecaster: Forecaster | None = None) -> list[Trial]:
+        """New trials of points that were measured (see drive/again.py), handed out in the same way."""
+        events = again_events(self.spec.space, self.history, self.sheet.name, words, forecaster)
         self._record(*events)
         failpoint("campaign.after_asked")
         return [self.history.trials[i] for i in ids_of(events)]

@@ -114,14 +114,18 @@ class _Desk:
         return word
 
     def _standing(self, row: Row) -> _Standing:
-        place: int | str = row.trial if row.trial is not None else row.called
-        if place not in self._known:
-            if row.trial is not None:
-                trial = self._history.trials[row.trial]
-                self._known[place] = _Standing.of(trial, self._history)
-            else:
-                self._known[place] = self._new(row)
-        return self._known[place]
+        if row.times:
+            return _meant(row, [self._of(trial) for trial in row.times])
+        if row.trial is not None:
+            return self._of(row.trial)
+        if row.called not in self._known:
+            self._known[row.called] = self._new(row)
+        return self._known[row.called]
+
+    def _of(self, trial: int) -> _Standing:
+        if trial not in self._known:
+            self._known[trial] = _Standing.of(self._history.trials[trial], self._history)
+        return self._known[trial]
 
     def _new(self, row: Row) -> _Standing:
         """A point that nobody was asked for becomes a trial of its own."""
@@ -248,6 +252,18 @@ class _Desk:
         """Who said so before: another row of this file, or the journal."""
         line = standing.line.rpartition(": ")[2]
         return f"is on {line}" if line else "is recorded as"
+
+
+def _meant(row: Row, times: list[_Standing]) -> _Standing:
+    """Which of several trials of its point a row is about that does not say: the one that says the
+    same already, else the oldest that waits for an answer, else the first with a value."""
+    for standing in times:
+        said = _WORD.get(standing.state) == row.outcome
+        if said and (row.outcome != MEASURED or any(_says(m, row) for m in standing.measurements)):
+            return standing
+    waiting = [s for s in times if s.state not in _TOLD]
+    valued = [s for s in times if s.state is State.COMPLETE]
+    return [*waiting, *valued, *times][0]
 
 
 def _body(row: Row, values: Mapping[str, float], sem: Mapping[str, float]) -> dict[str, Any]:

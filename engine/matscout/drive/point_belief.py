@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from matscout.history import History
 from matscout.propose.encode import Encoding
 from matscout.propose.observations import of_pool
+from matscout.propose.pooled_fit import fit_pooled
 from matscout.propose.sampling import canonical
 from matscout.space import Space
 from matscout.surrogate.base import FitFailed
@@ -37,11 +38,7 @@ def outlook_at(
     encoding = Encoding(space)
     X = encoding.rows([canonical(space, t.params) for t in data.trials])
     try:
-        posterior = GaussianProcess(groups=encoding.groups).fit(
-            torch.from_numpy(X),
-            torch.from_numpy(data.y).unsqueeze(-1),
-            torch.from_numpy(data.yvar).unsqueeze(-1),
-        )
+        posterior = fit_pooled(GaussianProcess(groups=encoding.groups), torch.from_numpy(X), data)
         better, sd, half = interval(posterior, torch.from_numpy(rows))
     except FitFailed:
         return None

@@ -87,6 +87,8 @@ def _proposals(
     """The proposer's, or, where it does not keep to what is fixed, points that do."""
     room = held(space, history, fixed)
     asked = room
+    if fixed and space.pool is not None and hasattr(proposer, "once"):
+        proposer = proposer.once()  # the pool still holds what was measured at other values
     if proposer.name in _LISTS_ALL:
         asked = held(space, history, fixed, draws=False)
     proposals = list(proposer.propose(asked, history, n, seed=seed))

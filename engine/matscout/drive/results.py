@@ -15,6 +15,8 @@ from matscout.drive.cells import read_value, same_value
 from matscout.drive.sheet import ID, NOTE, STATUS, Sheet
 from matscout.errors import InputError, did_you_mean, one_line
 from matscout.history import History
+from matscout.pool import Pool
+from matscout.propose.replicates import REPLICATE
 from matscout.trial import Params, Trial, Value
 
 MEASURED, FAILED, ABANDONED = "measured", "failed", "abandoned"
@@ -29,8 +31,9 @@ _LISTED = 20_000
 class Row:
     """What one row says. `outcome` is empty for a row that is not filled in yet.
 
-    `trial` is None for a point that nobody was asked to measure. `where` names file and line,
-    `source` the same for the journal.
+    `trial` is None for a point that nobody was asked to measure, and where it was asked for more
+    than once and the row does not say which time: then `times` are all of them, the first first.
+    `where` names file and line, `source` the same for the journal.
     """
 
     where: str
@@ -39,6 +42,7 @@ class Row:
     params: Params
     candidate: str | None = None
     trial: int | None = None
+    times: tuple[int, ...] = ()
     outcome: str = ""
     values: Mapping[str, float] = field(default_factory=dict)
     sem: Mapping[str, float] = field(default_factory=dict)
@@ -50,14 +54,38 @@ def read_rows(table: TextTable, sheet: Sheet, history: History) -> list[Row]:
     return _Reader(table, sheet, history).rows()
 
 
+def candidate_called(where: str, called: str, pool: Pool) -> str:
+    """`called` itself; InputError with the nearest id unless it is a candidate of the pool."""
+    if called not in pool:
+        near = get_close_matches(called, pool.ids[:_LISTED], n=1)
+        mend = f"did you mean {near[0]!r}?" if near else "is it another campaign's?"
+        raise InputError(where, f"no candidate {called!r:.60} in this campaign's pool", mend)
+    return called
+
+
+def trial_called(where: str, called: str, campaign: str, history: History) -> Trial:
+    """The trial that an id of ours (`name-12`) names."""
+    name, _, number = called.rpartition("-")
+    if number.isdecimal() and name and name != campaign:
+        what = f"{called!r:.60} is campaign {name!r:.60}'s; this is {campaign!r}"
+        raise InputError(where, what, "add it to that campaign")
+    if name != campaign or not number.isdecimal():
+        mend = f"ids here look like {campaign}-0; empty it for a point of your own"
+        raise InputError(where, f"unknown id {called!r:.60}", mend)
+    if int(number) >= len(history.trials):
+        raise InputError(where, f"no {called!r:.60}: {len(history.trials)} trials were asked for")
+    return history.trials[int(number)]
+
+
 class _Reader:
     def __init__(self, table: TextTable, sheet: Sheet, history: History) -> None:
         self._table, self._sheet, self._history = table, sheet, history
         self._pool = sheet.space.pool
         self._columns = self._known_columns()
-        self._asked: dict[str, Trial] = {}
-        for trial in history.trials:
-            self._asked.setdefault(self._place(trial.params, trial.candidate), trial)
+        self._asked: dict[str, list[Trial]] = {}
+        for trial in history.asked_for:
+            place = self._place(trial.params, trial.candidate)
+            self._asked.setdefault(place, []).append(trial)
 
     def rows(self) -> list[Row]:
         return [self._row(i) for i in range(len(self._table.rows))]
@@ -105,7 +133,7 @@ class _Reader:
 
     def _row(self, i: int) -> Row:
         where = self._table.at(i)
-        params, candidate, trial, called = self._point(i, where)
+        params, candidate, times, called = self._point(i, where)
         values, sem = self._values(i, where)
         outcome = self._outcome(i, where, values)
         return Row(
@@ -114,7 +142,8 @@ class _Reader:
             called=called,
             params=params,
             candidate=candidate,
-            trial=trial,
+            trial=times[0] if len(times) == 1 else None,
+            times=times if len(times) > 1 else (),
             outcome=outcome,
             values=values,
             sem=sem,
@@ -168,14 +197,14 @@ class _Reader:
 
     # -- which point --------------------------------------------------------------------------
 
-    def _point(self, i: int, where: str) -> tuple[Params, str | None, int | None, str]:
+    def _point(self, i: int, where: str) -> tuple[Params, str | None, tuple[int, ...], str]:
         called = unquoted(self._cell(i, ID))
         if self._pool is not None:
             return self._candidate(i, where, called)
         if called:
-            trial = self._trial(where, called)
+            trial = trial_called(where, called, self._sheet.name, self._history)
             self._check_same(i, where, called, trial.params)
-            return trial.params, None, trial.id, called
+            return trial.params, None, (trial.id,), called
         raw: dict[str, Value] = {}
         for name, parameter in self._sheet.space.by_name.items():
             cell = self._cell(i, self._sheet.point[name])
@@ -186,38 +215,33 @@ class _Reader:
                 raise InputError(where, f"{name} = {cell!r:.40} is outside the space")
             raw[name] = value
         params = self._sheet.space.check(raw, where)
-        known = self._asked.get(self._place(params, None))
         called = ", ".join(f"{name}={value}" for name, value in params.items())
-        return params, None, None if known is None else known.id, called
+        return params, None, self._times(i, where, called, self._place(params, None)), called
 
     def _candidate(
         self, i: int, where: str, called: str
-    ) -> tuple[Params, str | None, int | None, str]:
+    ) -> tuple[Params, str | None, tuple[int, ...], str]:
         assert self._pool is not None
         if not called:
             raise InputError(where, "no id", "name the candidate")
-        if called not in self._pool:
-            near = get_close_matches(called, self._pool.ids[:_LISTED], n=1)
-            mend = f"did you mean {near[0]!r}?" if near else "is it another campaign's?"
-            raise InputError(where, f"no candidate {called!r:.60} in this campaign's pool", mend)
-        params = self._pool.params(called)
+        params = self._pool.params(candidate_called(where, called, self._pool))
         self._check_same(i, where, called, params)
-        known = self._asked.get(self._place(params, called))
-        return params, called, None if known is None else known.id, called
+        return params, called, self._times(i, where, called, self._place(params, called)), called
 
-    def _trial(self, where: str, called: str) -> Trial:
-        """The trial that an id of ours (`name-12`) names."""
-        name, _, number = called.rpartition("-")
-        if number.isdecimal() and name and name != self._sheet.name:
-            what = f"{called!r:.60} is campaign {name!r:.60}'s; this is {self._sheet.name!r}"
-            raise InputError(where, what, "add it to that campaign")
-        if name != self._sheet.name or not number.isdecimal():
-            mend = f"ids here look like {self._sheet.name}-0; empty it for a point of your own"
-            raise InputError(where, f"unknown id {called!r:.60}", mend)
-        if int(number) >= len(self._history.trials):
-            what = f"no {called!r:.60}: {len(self._history.trials)} trials were asked for"
-            raise InputError(where, what)
-        return self._history.trials[int(number)]
+    def _times(self, i: int, where: str, called: str, place: str) -> tuple[int, ...]:
+        """The trials of this point that the row may be about. A sheet of ours says which time, or
+        says with an empty cell that it is the first."""
+        trials, column = self._asked.get(place, []), self._sheet.forecast[REPLICATE]
+        if column not in self._columns:
+            return tuple(t.id for t in trials)
+        number = self._number(i, where, column)
+        if number is None:
+            return tuple(t.id for t in trials[:1])
+        found = [t.id for t in trials if t.why.get(REPLICATE, 1) == number]
+        if not found:
+            what = f"{called!r:.60} was not handed out as measurement {number:g}"
+            raise InputError(where, what, "is it another campaign's, or was the cell changed?")
+        return tuple(found[:1])
 
     def _check_same(self, i: int, where: str, called: str, params: Params) -> None:
         """The point that stands in the row is the one that the id names."""

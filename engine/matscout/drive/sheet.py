@@ -13,14 +13,17 @@ from matscout.checkpoint import sync_folder
 from matscout.data.spreadsheet import safe
 from matscout.errors import InputError, RunFailed, one_line
 from matscout.failpoint import failpoint
+from matscout.propose.replicates import REPLICATE
 from matscout.space import Space
 from matscout.trial import Target, Trial, Value
 
 ID, STATUS, NOTE = "id", "status", "note"
 FORECAST = (
     "mean", "sd", "low", "high", "p_feasible", "acquisition", "nearest", "distance", "reason",
+    REPLICATE,
 )  # fmt: skip
-"""What is believed about a row, as `Trial.why` holds it under the same names."""
+"""What is believed about a row, as `Trial.why` holds it under the same names; last, the number of
+the measurement where a point is measured again: it tells its row from the one of the first."""
 
 
 @dataclass(frozen=True)

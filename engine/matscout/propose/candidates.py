@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from matscout.data.pool_features import PoolFeatures
 from matscout.history import History
 from matscout.pool import Pool
+from matscout.propose.replicates import Asked
 from matscout.trial import Proposal, Trial, Value
 
 
@@ -34,10 +35,17 @@ class Candidates:
         ]
 
     def free(self, history: History) -> NDArray[np.bool_]:
-        """Which rows were never asked for, (n_candidates,)."""
+        """Which rows were never asked for (or withdrawn since), (n_candidates,)."""
         free = np.ones(len(self.pool), dtype=bool)
-        free[self.rows(history.trials)] = False
+        free[self.rows(history.asked_for)] = False
         return free
+
+    def asked(self, history: History) -> Asked:
+        """How often each candidate was asked for, and what came of it."""
+        known = [
+            t for t in history.asked_for if t.candidate is not None and t.candidate in self.pool
+        ]
+        return Asked.of(len(self.pool), known, self.rows(known))
 
     @property
     def features(self) -> NDArray[np.float64]:
@@ -47,14 +55,16 @@ class Candidates:
     @cached_property
     def unit(self) -> NDArray[np.float64]:
         """(n_candidates, D): numbers min-max scaled over the pool, categories one-hot / √2, formulas
-        and structures as min-max scaled descriptors. What does not vary is left out.
+        as standardised statistics and element fractions, structures as standardised descriptors
+        (data/pool_features.py). What does not vary is left out.
         """
         return np.hstack([np.zeros((len(self.pool), 0)), *self._seen.blocks])
 
     @cached_property
     def groups(self) -> list[int]:
-        """(D,): which feature a column of `unit` belongs to, counted from 0. Columns of one group
-        (one category, one formula, one structure) are meant to share a lengthscale.
+        """(D,): which block of features a column of `unit` belongs to, counted from 0. Columns of
+        one group (one category, the statistics of one formula, its fractions, one structure) are
+        meant to share a lengthscale.
         """
         return [k for k, block in enumerate(self._seen.blocks) for _ in range(block.shape[1])]
 

@@ -13,12 +13,17 @@ from matscout.propose.candidates import Candidates
 from matscout.propose.observations import Observations
 from matscout.propose.pool_process import pool_process
 from matscout.propose.why import explained
+from matscout.propose.worth import worth_repeating
 from matscout.surrogate.posterior import GpPosterior
 from matscout.surrogate.reach import conformal_reach
 from matscout.trial import Target, Value
 
 _BLOCK = 1024
 """Candidates whose score is brought up to date at a time."""
+
+_AFTER_THE_BEST = ("lcb", "log_ei")
+"""Rules for which a repeat has to be worth it (worth.py). Those that ask where something is unsure
+weigh repeats rightly by themselves."""
 
 
 class PoolModel:
@@ -55,9 +60,12 @@ class PoolModel:
         self._at_most: dict[str, Tensor] = {}
         self._believe(self._unit[candidates.rows(data.believed)])
 
-    def pick(self, place: int, free: np.ndarray) -> tuple[int, dict[str, Value]] | None:
+    def pick(
+        self, place: int, free: np.ndarray, again: np.ndarray | None = None
+    ) -> tuple[int, dict[str, Value]] | None:
         """The free candidate of highest score for the trial with id `place`, as its row and why,
-        believed from now on; None if none is free. `free` (n_candidates,) says which may be picked.
+        believed from now on; None if none is free. `free` (n_candidates,) says which may be picked,
+        `again` (n_candidates,) which of them were asked for before.
         """
         if not free.any():
             return None
@@ -67,6 +75,8 @@ class PoolModel:
             first = self._unbelieving.standardised
             bound = self._acquisition(place, first, self._measured)
             self._at_most[score.name] = self._scored(bound, first)
+        if again is not None and score.name in _AFTER_THE_BEST:
+            free = self._worth(score, inside, free, again)
         row = self._argmax(score, inside, torch.from_numpy(np.flatnonzero(free)))
         chosen = self._acquisition(place, self._posterior, self._X)
         picked = self._unit[row : row + 1]
@@ -76,11 +86,13 @@ class PoolModel:
         self._believe(picked)
         return row, why
 
-    def picks(self, place: int, free: np.ndarray, n: int) -> list[tuple[int, dict[str, Value]]]:
+    def picks(
+        self, place: int, free: np.ndarray, n: int, again: np.ndarray | None = None
+    ) -> list[tuple[int, dict[str, Value]]]:
         """Up to n of them, one after another; `place` is the id of the first one's trial."""
         free, out = free.copy(), []
         for i in range(n):
-            picked = self.pick(place + i, free)
+            picked = self.pick(place + i, free, again)
             if picked is None:
                 break
             free[picked[0]] = False
@@ -91,6 +103,19 @@ class PoolModel:
         """(n_candidates,), in the units of the rule."""
         score = self._acquisition(place, self._posterior, self._X)
         return self._scored(score, self._posterior)
+
+    def _worth(
+        self, score: Acquisition, belief: GpPosterior, free: np.ndarray, again: np.ndarray
+    ) -> np.ndarray:
+        """`free` without repeats that promise less gain than the new candidate of highest score."""
+        new, repeats = np.flatnonzero(free & ~again), np.flatnonzero(free & again)
+        if not len(new) or not len(repeats):
+            return free
+        first = self._argmax(score, belief, torch.from_numpy(new))
+        worth = worth_repeating(belief, self._unit[repeats], self._unit[first], self._X)
+        kept = free.copy()
+        kept[repeats[~worth]] = False
+        return kept
 
     def _acquisition(self, place: int, belief: GpPosterior, X: Tensor) -> Acquisition:
         return acquisition(self._rule, place, belief, X, self._beta, self._limit_in(belief))

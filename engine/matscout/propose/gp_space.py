@@ -11,6 +11,7 @@ from torch import Tensor
 from matscout.acquire.base import Acquisition
 from matscout.propose.acquisitions import acquisition
 from matscout.propose.observations import Observations
+from matscout.propose.pooled_fit import fit_pooled
 from matscout.propose.sampling import Point, canonical
 from matscout.propose.search import best_new
 from matscout.propose.toolbox import SpaceTools
@@ -29,15 +30,10 @@ class SpaceModel:
 
     def __init__(self, tools: SpaceTools, data: Observations, target: Target) -> None:
         self._tools, self._target = tools, target
-        keep = _kept(data.y)
-        self._X = self._rows([data.trials[i] for i in keep])
+        kept = data.only(_kept(data.y))
+        self._X = self._rows(kept.trials)
         surrogate = GaussianProcess(groups=tools.encoding.groups)
-        posterior: Posterior = surrogate.fit(
-            self._X,
-            torch.from_numpy(data.y[keep]).unsqueeze(-1),
-            torch.from_numpy(data.yvar[keep]).unsqueeze(-1),
-        )
-        self._posterior = posterior
+        self._posterior: Posterior = fit_pooled(surrogate, self._X, kept)
         self._believe(self._rows(data.believed))
 
     def propose(

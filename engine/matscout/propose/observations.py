@@ -10,15 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matscout.history import History
-from matscout.trial import Measurement, State, Target, Trial
+from matscout.propose.replicates import measurements, point_of, pooled
+from matscout.trial import State, Target, Trial
 
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Singles:
+    """Every measurement by itself: `row` (m,) says whose it is, `y`, `yvar` (m,) as in Observations."""
+
+    row: NDArray[np.int64]
+    y: Array
+    yvar: Array
+
+
+@dataclass(frozen=True)
 class Observations:
-    """`y` (n,) is sign * value: more is better, for minimised targets too. This is the one place
-    where a target's direction is used. `yvar` (n,) is the squared standard error, NaN if unknown.
+    """One row for each point that was measured, however often and in however many trials.
+
+    `y` (n,) is sign * value: more is better, for minimised targets too. This is the one place
+    where a target's direction is used. `yvar` (n,) is the squared standard error, NaN if unknown;
+    `singles` are the measurements that the rows are means of.
 
     `believed` have no value to go by, but are not to be proposed near again: they are pending, or
     they ended without one.
@@ -28,37 +41,82 @@ class Observations:
     y: Array
     yvar: Array
     believed: Sequence[Trial]
+    singles: Singles
+
+    @property
+    def replicated(self) -> bool:
+        """Whether a row is the mean of several measurements."""
+        return len(self.singles.y) > len(self.y)
+
+    def only(self, rows: Sequence[int]) -> Observations:
+        """Without the other rows; `rows` increase."""
+        keep = np.isin(self.singles.row, rows)
+        row = np.searchsorted(rows, self.singles.row[keep])
+        return replace(
+            self,
+            trials=[self.trials[i] for i in rows],
+            y=self.y[rows],
+            yvar=self.yvar[rows],
+            singles=Singles(row, self.singles.y[keep], self.singles.yvar[keep]),
+        )
 
 
 def value_of(trial: Trial, target: Target) -> float | None:
     """The mean over the measurement and its replicates; None without any."""
-    values = [m.values[target.name] for m in _measurements(trial) if target.name in m.values]
+    values = _values(trial, target)
     # Each divided first: the sum of two values near the largest float is infinite.
     return math.fsum(v / len(values) for v in values) if values else None
 
 
 def variance_of(trial: Trial, target: Target) -> float:
     """The squared standard error of `value_of`, NaN unless every measurement came with its own."""
-    sems = [m.sem.get(target.name, math.nan) for m in _measurements(trial)]
+    sems = _sems(trial, target)
     if not sems or not all(sem > 0 for sem in sems):
         return math.nan
     variance = math.fsum(s * s for s in sems) / len(sems) ** 2
     return variance if math.isfinite(variance) else math.nan
 
 
+def sem_of(trial: Trial, target: Target) -> float:
+    """The standard error of `value_of` to show a person: from the measurements' own, else from the
+    spread of replicates (their sd / √n); NaN for a lone value without one. Not for a model: two
+    values that chance to agree would count as exact.
+    """
+    given, values = math.sqrt(variance_of(trial, target)), _values(trial, target)
+    if not math.isnan(given) or len(values) < 2:
+        return given
+    size = max(map(abs, values)) or 1.0  # squares of values near 1e300 would overflow
+    return size * float(np.std(np.array(values) / size, ddof=1)) / math.sqrt(len(values))
+
+
+def count_of(trial: Trial, target: Target) -> int:
+    """How many measurements `value_of` is the mean of."""
+    return len(_values(trial, target))
+
+
+def best_of(history: History, target: Target | None = None) -> Trial | None:
+    """The point with the best mean over all its measurements, as one trial; the earliest of equals."""
+    chosen = target or history.targets[0]
+    known = [t for t in pooled(history.completed) if value_of(t, chosen) is not None]
+    return max(known, key=lambda t: chosen.sign * (value_of(t, chosen) or 0.0), default=None)
+
+
 def of_pool(history: History, target: Target) -> Observations:
-    """Measured candidates are data; every other candidate that was asked for is in doubt.
+    """Measured candidates are data; every other candidate that was asked for is in doubt, and so is
+    one that is being measured again.
 
     A trial of which a person has measured this target, but not yet the others, is data too.
     """
-    data = [t for t in history.completed if value_of(t, target) is not None]
-    data += [t for t in _partly_measured(history, target) if t.open]
-    measured = {t.id for t in data}
+    told = [t for t in history.completed if value_of(t, target) is not None]
+    told += [t for t in _partly_measured(history, target) if t.open]
+    used, data = {t.id for t in told}, pooled(told)
+    known = {point_of(t) for t in data}
     return Observations(
         data,
         target.sign * np.array([value_of(t, target) for t in data], dtype=float),
         np.array([variance_of(t, target) for t in data], dtype=float),
-        [t for t in history.trials if t.id not in measured],
+        [t for t in history.asked_for if t.id not in used and (t.open or point_of(t) not in known)],
+        _singles(data, target),
     )
 
 
@@ -73,7 +131,7 @@ def of_space(history: History, target: Target) -> Observations:
     if not len(data.y):
         return data
     median, worst = float(np.median(data.y)), float(data.y.min())
-    trials, values = list(data.trials), data.y.tolist()
+    trials, values, alone = list(data.trials), data.y.tolist(), data.singles
     doubted = []
     for trial in data.believed:
         if trial.state is State.PRUNED:
@@ -85,8 +143,15 @@ def of_space(history: History, target: Target) -> Observations:
         else:
             doubted.append(trial)
     guessed = np.full(len(trials) - len(data.yvar), np.nan)
-    y = clip_bad(np.array(values, dtype=float))
-    return Observations(trials, y, np.concatenate([data.yvar, guessed]), doubted)
+    y = np.array(values, dtype=float)
+    floor = _floor(y)
+    singles = Singles(
+        np.concatenate([alone.row, np.arange(len(data.y), len(y))]),
+        np.maximum(np.concatenate([alone.y, y[len(data.y) :]]), floor),
+        np.concatenate([alone.yvar, guessed]),
+    )
+    yvar = np.concatenate([data.yvar, guessed])
+    return Observations(trials, np.maximum(y, floor), yvar, doubted, singles)
 
 
 def clip_bad(y: Array) -> Array:
@@ -95,19 +160,40 @@ def clip_bad(y: Array) -> Array:
     A loss that explodes spans decades and would leave nothing of the scale on which good points
     differ. Only the bad side: a good outlier is what we are here for.
     """
+    return np.maximum(y, _floor(y))
+
+
+def _floor(y: Array) -> float:
+    """What `clip_bad` lifts values to; minus infinity where they have no spread."""
     if len(y) < 2:
-        return y
+        return -math.inf
     size = float(np.abs(y).max()) or 1.0
     part = y / size  # squares of values near 1e300 would overflow
     median = float(np.median(part))
     good = part[part >= median]
     spread = math.sqrt(float(np.mean(np.square(good - median))))
-    return y if spread == 0.0 else np.maximum(y, size * (median - 2.0 * spread))
+    return -math.inf if spread == 0.0 else size * (median - 2.0 * spread)
 
 
-def _measurements(trial: Trial) -> list[Measurement]:
-    first = [Measurement(trial.values, trial.sem)] if trial.values else []
-    return [*first, *trial.replicates]
+def _values(trial: Trial, target: Target) -> list[float]:
+    return [m.values[target.name] for m in measurements(trial) if target.name in m.values]
+
+
+def _sems(trial: Trial, target: Target) -> list[float]:
+    """One for each of `_values`, NaN if unknown."""
+    known = [m for m in measurements(trial) if target.name in m.values]
+    return [m.sem.get(target.name, math.nan) for m in known]
+
+
+def _singles(data: Sequence[Trial], target: Target) -> Singles:
+    values = [_values(t, target) for t in data]
+    row = np.repeat(np.arange(len(data)), [len(v) for v in values])
+    sems = np.array([sem for t in data for sem in _sems(t, target)], dtype=float)
+    with np.errstate(over="ignore"):
+        yvar = np.where(sems > 0, np.square(sems), np.nan)
+    yvar[~np.isfinite(yvar)] = np.nan
+    flat = np.array([v for part in values for v in part], dtype=float)
+    return Singles(row.astype(np.int64), target.sign * flat, yvar)
 
 
 def _partly_measured(history: History, target: Target) -> list[Trial]:

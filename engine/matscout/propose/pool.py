@@ -15,12 +15,14 @@ from matscout.propose.memo import Memo
 from matscout.propose.pool_process import pool_forecast
 from matscout.propose.prices import prices_of
 from matscout.propose.random import RandomProposer
+from matscout.propose.replicates import REPLICATE
 from matscout.propose.strategies.named import AUTO, default
 from matscout.propose.strategies.named import strategy as strategy_named
 from matscout.propose.strategies.view import PoolView, Strategy
 from matscout.space import Space
 from matscout.surrogate.base import FitFailed
-from matscout.trial import Proposal
+from matscout.surrogate.ensemble import Executor
+from matscout.trial import Proposal, Value
 
 LEAST_DATA = 2
 """Values needed before a model says more than chance."""
@@ -29,7 +31,12 @@ LEAST_DATA = 2
 class PoolProposer:
     """The first `startup` candidates at random, then by `strategy` (strategies/named.py); `auto`
     takes the one that suits `goal`. `cost` names a column of the pool that says what each experiment
-    costs, in any unit: improvement is then sought per cost.
+    costs, in any unit: improvement is then sought per cost. `replicates` is how often a candidate may
+    be measured: one with fewer competes with those that were never measured, by what is still
+    unsure of its noise-free value. A failed or abandoned one never returns, and no batch holds one
+    twice.
+
+    `executor` may be set to where networks are trained: it changes nothing but how long that takes.
 
     Where no model can be fitted the proposal is a random one, and says so.
     """
@@ -43,12 +50,17 @@ class PoolProposer:
         strategy: str = AUTO,
         startup: int = 5,
         cost: str | None = None,
+        replicates: int = 1,
     ) -> None:
-        if isinstance(startup, bool) or not isinstance(startup, int) or startup < 1:
-            raise InputError("proposer.startup", f"must be a whole number ≥ 1, got {startup!r}")
+        for name, value in (("startup", startup), ("replicates", replicates)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise InputError(f"proposer.{name}", f"must be a whole number ≥ 1, got {value!r}")
         self.goal = goal if isinstance(goal, Goal) else Goal.from_dict(goal or {})
         self.startup, self.strategy, self.cost = startup, strategy, cost
+        self.replicates = replicates
+        self.executor: Executor | None = None
         strategy_named(strategy, self.goal, targets=2)  # what is wrong is wrong from the start
+        self._check_repeats()
         self._candidates = Memo(Candidates)
         self._prices = Memo(prices_of)
         self._random = RandomProposer()
@@ -59,14 +71,20 @@ class PoolProposer:
         if len(history.trials) < self.startup or len(history.completed) < LEAST_DATA:
             # What remains of the start is all that is known to be worth asking without data.
             return self._random.propose(space, history, n, seed=seed)
-        view = self._view(space, history, seed)
-        if not len(view.free):
+        view, strategy = self._view(space, history, seed), self._strategy(history)
+        if not (view.askable.any() if _repeats(strategy) else len(view.free)):
             return []
         try:
-            picks = self._strategy(history).pick(view, n)
+            picks = strategy.pick(view, n)
         except FitFailed as failure:
             return self._random.instead(space, history, n, seed=seed, failure=failure)
-        return [view.candidates.proposal(row, why) for row, why in picks]
+        return [view.candidates.proposal(row, _numbered(view, row, why)) for row, why in picks]
+
+    def once(self) -> PoolProposer:
+        """The same, asking for every candidate once."""
+        other = PoolProposer(self.goal, self.strategy, self.startup, self.cost)
+        other.executor = self.executor
+        return other
 
     def forecast(self, space: Space, history: History) -> Forecast | None:
         """Mean and sd are a Gaussian process's, whatever the strategy goes by; `low` and `high`
@@ -97,4 +115,25 @@ class PoolProposer:
                 "space.pool.features", "there is no feature that varies", "or use random"
             )
         prices = None if self.cost is None else self._prices(space.pool, self.cost)
-        return PoolView(candidates, history, self.goal, seed, prices)
+        return PoolView(
+            candidates, history, self.goal, seed, prices, self.replicates, self.executor
+        )
+
+    def _check_repeats(self) -> None:
+        """That somebody decides when to measure again. (Of several targets, nobody does.)"""
+        name = default(self.goal) if self.strategy == AUTO else self.strategy
+        if self.replicates > 1 and (
+            name == "pareto" or not _repeats(strategy_named(name, self.goal))
+        ):
+            what = f"strategy {name!r} asks for each candidate once"
+            raise InputError("proposer.replicates", what, "leave it out, or take lcb or log_ei")
+
+
+def _repeats(strategy: Strategy) -> bool:
+    return bool(getattr(strategy, "repeats", False))
+
+
+def _numbered(view: PoolView, row: int, why: dict[str, Value]) -> dict[str, Value]:
+    """`why`, with the number of the measurement that this will be, from the second on."""
+    count = int(view.asked.count[row]) if view.replicates > 1 else 0
+    return {**why, REPLICATE: count + 1} if count else why

@@ -10,6 +10,7 @@ import torch
 from matscout.propose.base import Forecast
 from matscout.propose.candidates import Candidates
 from matscout.propose.observations import Observations
+from matscout.propose.pooled_fit import fit_pooled
 from matscout.surrogate.gp import GaussianProcess
 from matscout.surrogate.posterior import GpPosterior
 from matscout.surrogate.reach import interval
@@ -19,9 +20,8 @@ from matscout.trial import Target
 def pool_process(candidates: Candidates, data: Observations) -> GpPosterior:
     """Fitted to what was measured; what is in doubt is left to be believed. Raises FitFailed."""
     unit = torch.from_numpy(candidates.unit)
-    y, yvar = (torch.from_numpy(part).unsqueeze(-1) for part in (data.y, data.yvar))
     process = GaussianProcess(groups=candidates.groups)
-    return process.fit(unit[candidates.rows(data.trials)], y, yvar)
+    return fit_pooled(process, unit[candidates.rows(data.trials)], data)
 
 
 def pool_forecast(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from matscout.errors import InputError
 from matscout.goal import GOALS
-from matscout.propose.observations import value_of
+from matscout.propose.observations import best_of, count_of
 from matscout.report.calibration_figure import reliability_figure, rounds_table, surprise_figure
 from matscout.report.calibration_table import LEVEL, by_block, calibration, predictions
 from matscout.report.map_figure import point_map, pool_map
@@ -127,11 +127,14 @@ def _tiles(record: Record, outlook: Outlook) -> list[Markup]:
     trials, y = measured(history)
     tiles = [(str(len(trials)), f"measured, of a budget of {record.spec.policy.trials}")]
     if trials:
-        best = max(trials, key=lambda t: target.sign * (value_of(t, target) or 0.0))
+        best = best_of(history)
+        assert best is not None
+        count = count_of(best, target)
+        often = f", mean of {count}" if count > 1 else ""
         tiles.append(
             (
                 f"{with_error(best, target)} {target.unit}".strip(),
-                f"best {target.name}: {named(best)}",
+                f"best {target.name}: {named(best)}{often}",
             )
         )
     goal = outlook.goal
@@ -226,4 +229,4 @@ def _calibration(record: Record) -> Markup:
 
 def _trouble(record: Record) -> Markup:
     parts = trouble_tables(record)
-    return join(parts) if parts else el("p", "Nothing failed, crashed or was withdrawn.")
+    return join(parts) if parts else el("p", "Nothing failed, crashed or was abandoned.")

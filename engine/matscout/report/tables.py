@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import median
 
-from matscout.propose.observations import value_of, variance_of
+from matscout.propose.observations import count_of, sem_of, value_of
+from matscout.propose.replicates import pooled
 from matscout.report.markup import Markup, el, number, shortened, table
 from matscout.report.outlook import Outlook
 from matscout.report.progress_figure import measured, named
@@ -45,7 +46,7 @@ def with_error(trial: Trial, target: Target) -> str:
     value = value_of(trial, target)
     if value is None:
         return "–"
-    sem = math.sqrt(variance_of(trial, target))
+    sem = sem_of(trial, target)
     if not sem > 0:
         return number(value, 5)
     digits = max(0, 1 - math.floor(math.log10(sem)))
@@ -55,25 +56,30 @@ def with_error(trial: Trial, target: Target) -> str:
 
 
 def best_table(record: Record) -> Markup:
-    """The best by the first target, the earliest of equals first."""
+    """The best by the first target, the earliest of equals first. What was measured more than once
+    is one row: its mean."""
     history = record.history
-    trials, y = measured(history)
-    sign = history.targets[0].sign
-    order = sorted(range(len(trials)), key=lambda i: -sign * float(y[i]))[:BEST]
+    trials, _ = measured(history)
+    number_of = {trial.id: str(i) for i, trial in enumerate(trials, start=1)}
+    points, first = pooled(trials), history.targets[0]
+    points.sort(key=lambda t: -first.sign * (value_of(t, first) or 0.0))
+    best = points[:BEST]
     header = ["", "candidate" if record.spec.space.pool else "trial"]
     header += [f"{t.name} ({t.unit})" if t.unit else t.name for t in history.targets]
-    believed = [_believed(trials[i].why) for i in order]
-    shown = any(b != "–" for b in believed)  # a column of dashes helps nobody
-    header += [*(["predicted"] if shown else []), "experiment", "when"]
+    counts = [count_of(t, first) for t in best]
+    believed = [_believed(t.why) for t in best]
+    # A column of ones or of dashes helps nobody.
+    repeated, shown = max(counts, default=1) > 1, any(b != "–" for b in believed)
+    header += [*(["mean of"] if repeated else []), *(["predicted"] if shown else [])]
+    header += ["experiment", "when"]
     rows = []
-    for place, (i, belief) in enumerate(zip(order, believed, strict=True), start=1):
-        trial = trials[i]
+    for place, (trial, count, belief) in enumerate(zip(best, counts, believed, strict=True), 1):
         row: list[str] = [str(place), _name(trial)]
         row += [with_error(trial, target) for target in history.targets]
-        row += [*([belief] if shown else []), str(i + 1), moment(trial.finished_at)]
-        rows.append(row)
+        row += [*([str(count)] if repeated else []), *([belief] if shown else [])]
+        rows.append([*row, number_of[trial.id], moment(trial.finished_at)])
     numeric = range(2, len(header))
-    return table(f"The best {len(rows)} of {len(trials)} measured", header, rows, numeric)
+    return table(f"The best {len(rows)} of {len(points)} measured", header, rows, numeric)
 
 
 def next_tables(record: Record, outlook: Outlook) -> list[Markup]:
@@ -128,6 +134,10 @@ def trouble_tables(record: Record) -> list[Markup]:
     pruned = history.count(State.PRUNED)
     if pruned:
         out.append(el("p", f"{pruned} trials were stopped early on purpose (pruned)."))
+    withdrawn = history.count(State.WITHDRAWN)
+    if withdrawn:
+        what = "experiments were cancelled for something better (withdrawn)"
+        out.append(el("p", f"{withdrawn} {what}; they may be asked for again."))
     return out
 
 
@@ -177,7 +187,7 @@ def origin_table(record: Record) -> Markup:
 
 def advice_table(outlook: Outlook, record: Record) -> Markup:
     """What each stopping rule says, whether the run obeys it or not."""
-    asked, budget = len(record.history.trials), record.spec.policy.trials
+    asked, budget = record.history.count_asked, record.spec.policy.trials
     used = f"{asked} of {budget} trials asked"
     rows: list[list[Markup | str]] = [["budget", "obeyed", _said(asked >= budget), used]]
     rows += [

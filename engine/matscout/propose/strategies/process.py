@@ -9,6 +9,10 @@ from torch import Tensor
 from matscout.propose.gp_pool import PoolModel
 from matscout.propose.strategies.view import Pick, PoolView
 
+_REPEATABLE = frozenset({"lcb", "log_ei", "sd", "straddle"})
+"""Scores that fall as the noise-free value is known better. A prediction, or the probability that a
+limit is passed, is highest where there is nothing left to learn."""
+
 
 @dataclass(frozen=True)
 class ProcessRule:
@@ -22,8 +26,15 @@ class ProcessRule:
     rule: str = "lcb"
     beta: float = 1.0
 
+    @property
+    def repeats(self) -> bool:
+        """Whether a measured candidate competes with the others, where it may be measured again."""
+        return self.rule in _REPEATABLE
+
     def pick(self, view: PoolView, n: int) -> list[Pick]:
-        return self._model(view).picks(view.place, view.candidates.free(view.history), n)
+        if view.replicates == 1 or not self.repeats:
+            return self._model(view).picks(view.place, view.candidates.free(view.history), n)
+        return self._model(view).picks(view.place, view.askable, n, view.asked.count > 0)
 
     def scores(self, view: PoolView) -> Tensor:
         return self._model(view).scores(view.place)

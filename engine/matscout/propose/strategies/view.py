@@ -16,6 +16,8 @@ from matscout.history import History
 from matscout.propose.candidates import Candidates
 from matscout.propose.feasibility import Feasibility, worked_and_failed
 from matscout.propose.observations import Observations, of_pool
+from matscout.propose.replicates import Asked
+from matscout.surrogate.ensemble import Executor
 from matscout.trial import Target, Value
 
 Pick = tuple[int, dict[str, Value]]
@@ -28,6 +30,8 @@ class PoolView:
 
     y (n,) counts up: more is better. `limit` is the goal's threshold turned the same way.
     `prices` (n_candidates,) is what each experiment costs, None where all cost the same.
+    `replicates` is how often a candidate may be measured, by strategies that can tell when to.
+    `executor` is where networks are trained; where, is not to be seen in what they say.
     """
 
     candidates: Candidates
@@ -35,6 +39,8 @@ class PoolView:
     goal: Goal
     seed: int
     prices: NDArray[np.float64] | None = None
+    replicates: int = 1
+    executor: Executor | None = None
 
     @property
     def target(self) -> Target:
@@ -61,6 +67,15 @@ class PoolView:
     def free(self) -> NDArray[np.intp]:
         """Rows that were never asked for."""
         return np.flatnonzero(self.candidates.free(self.history))
+
+    @cached_property
+    def asked(self) -> Asked:
+        return self.candidates.asked(self.history)
+
+    @cached_property
+    def askable(self) -> NDArray[np.bool_]:
+        """(n_candidates,): rows that may be asked for, again too; `free` where nothing repeats."""
+        return self.asked.askable(self.replicates)
 
     @cached_property
     def unit(self) -> Tensor:
