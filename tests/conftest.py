@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from functools import partial
 
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
 from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
 
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
@@ -43,3 +46,17 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip("the real tables (../shared/data) are not here")
     return path
+
+
+@pytest.fixture
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Strategies with as many trees as ten groups need: half a second less for each forest; and
+    networks that are hardly trained."""
+    from matscout.propose.strategies import ensemble, named
+
+    monkeypatch.setattr(ensemble, "MEMBERS", 2)
+    monkeypatch.setattr(ensemble, "EPOCHS", 4)
+    for name, make in list(named.STRATEGIES.items()):
+        rule: Any = make()
+        if hasattr(rule, "trees"):
+            monkeypatch.setitem(named.STRATEGIES, name, partial(replace, rule, trees=10))

@@ -35,7 +35,6 @@ CARDS: list[MembershipScore] = [
     CommitteeKL(),
     Bald(),
     Positive(),
-    Balance(3, 10),
     RarityWeightedEntropy((8, 2)),
 ]
 
@@ -161,12 +160,11 @@ def test_a_positive_class_needs_two() -> None:
         Positive()(Membership.of_classes(torch.full((2, 3), 1 / 3)))
 
 
-def test_balance_finds_until_there_are_enough_and_then_learns() -> None:
-    members = Membership.binary(torch.tensor([0.5, 0.95, 0.1]))
-    assert int(Balance(2, 10)(members).argmax()) == 1
-    assert int(Balance(5, 10)(members).argmax()) == 0
-    assert Balance(0, 0, share=0.0).finding and not Balance(1, 9, share=0.0).finding
-    assert (Balance(2, 10).width, Balance(5, 10).width) == (3, 5)
+def test_balance_finds_until_there_are_enough_and_then_learns_every_second_time() -> None:
+    assert Balance(2, 10).learning(10, 5) == 0
+    assert [Balance(5, 10).learning(place, 1) for place in (10, 11, 12)] == [0, 1, 0]
+    assert Balance(5, 10).learning(10, 5) == 2 and Balance(5, 10).learning(15, 5) == 3
+    assert Balance(0, 0).learning(0, 8) == 0
     with pytest.raises(ValueError, match="counts"):
         Balance(11, 10)
 

@@ -15,7 +15,7 @@ from _pytest.mark import ParameterSet
 
 from matscout.constraint import Linear, Simplex
 from matscout.event import Event, EventKind
-from matscout.goal import Goal
+from matscout.goal import Desired, Goal
 from matscout.history import History
 from matscout.parameter import Categorical, Float, Int
 from matscout.pool import Pool
@@ -25,16 +25,16 @@ from matscout.propose.pool import PoolProposer
 from matscout.propose.random import RandomProposer
 from matscout.propose.sobol import SobolProposer
 from matscout.propose.strategies import named
-from matscout.propose.strategies.forest import ForestRule
-from matscout.propose.strategies.membership import MembershipRule
 from matscout.propose.tpe import TpeProposer
 from matscout.space import Space
 from matscout.trial import Proposal, Target
 
 DRAWS = {
-    **dict.fromkeys(named.STRATEGIES, 580),
+    **dict.fromkeys(named.STRATEGIES, 250),
     "pareto": 100,
-    "random": 700,
+    "desirability": 100,
+    "ensemble_ucb": 100,
+    "random": 620,
     "sobol": 580,
     "tpe": 400,
     "gp": 100,
@@ -47,8 +47,12 @@ PENDING = BATCH = 8
 ENDS = (EventKind.FAILED, EventKind.INVALID, EventKind.ABANDONED, EventKind.QUARANTINED)
 
 
+OF_TWO_TARGETS = ("pareto", "desirability")
+DESIRED = (Desired("y", -1.0, 1.0), Desired("z", -1.0, 2.0, aim=0.5, weight=2.0))
+
+
 def test_ten_thousand_in_all() -> None:
-    assert sum(DRAWS.values()) == 10_000
+    assert sum(DRAWS.values()) >= 10_000
 
 
 def draw_pool(number: int, targets: int = 1) -> tuple[Space, History, float]:
@@ -115,17 +119,16 @@ def draws(names: list[str]) -> list[ParameterSet]:
     return out
 
 
+@pytest.mark.usefixtures("few_trees")
 @pytest.mark.parametrize(("strategy", "count"), draws(list(named.STRATEGIES)))
-def test_pools(strategy: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    # As many trees as ten groups need: the rules are the same, and a hundred take a second a batch.
-    monkeypatch.setitem(named.STRATEGIES, "forest_ucb", partial(ForestRule, trees=10))
-    for mode in ("find", "balance", "learn"):
-        monkeypatch.setitem(named.STRATEGIES, mode, partial(MembershipRule, mode, trees=10))
+def test_pools(strategy: str, count: int) -> None:
     for number in range(count):
-        space, history, limit = draw_pool(number, 2 if strategy == "pareto" else 1)
+        space, history, limit = draw_pool(number, 2 if strategy in OF_TWO_TARGETS else 1)
         pool = space.pool
         assert pool is not None and len(history.pending) == PENDING
-        proposer = PoolProposer(Goal("best", threshold=limit), strategy, startup=2)
+        wanted = DESIRED if strategy == "desirability" else ()
+        goal = Goal("best", threshold=limit, desirability=wanted)
+        proposer = PoolProposer(goal, strategy, startup=2)
         proposals = proposer.propose(space, history, BATCH, seed=number)
         picked = [p.candidate for p in proposals]
         taken = {t.candidate for t in history.trials}

@@ -30,6 +30,8 @@ from matscout.propose.tpe import TpeProposer
 from matscout.space import Space
 from matscout.trial import Proposal
 
+pytestmark = pytest.mark.usefixtures("few_trees")
+
 PROPOSERS: dict[str, Callable[[], Proposer]] = {
     "random": RandomProposer,
     "sobol": SobolProposer,
@@ -42,7 +44,7 @@ GOAL = Goal("best", threshold=0.6)
 STRATEGIC: dict[str, Callable[[], Proposer]] = {
     f"pool-{strategy}": partial(PoolProposer, GOAL, strategy, 4)
     for strategy in STRATEGIES
-    if strategy != "pareto"  # which takes two targets: see test_batches_of_eight.py
+    if strategy not in ("pareto", "desirability")  # see test_batches_of_eight.py
 }
 
 
@@ -400,3 +402,65 @@ def test_impossible_constraints_are_a_persons_mistake(make: Callable[[], Propose
     )
     with pytest.raises(InputError, match="no point satisfies"):
         make().propose(space, Lab(space).history, 1, seed=0)
+
+
+REPEATING = ("lcb", "log_ei", "sd", "straddle")
+"""Strategies that may ask for a measured candidate again, where they are told that they may."""
+
+
+def twice(strategy: str) -> Proposer:
+    return PoolProposer(GOAL, strategy, 4, replicates=2)
+
+
+@pytest.mark.parametrize("strategy", REPEATING)
+def test_replicates_asked_for_stay_pure_and_within_their_number(strategy: str) -> None:
+    """R6 with replicates: measured candidates may return, once; in a batch each comes once; what is
+    pending is waited for; what ended without a value is never seen again."""
+    lab = eventful(SPACES["pool"])
+    proposer = twice(strategy)
+    first = proposer.propose(lab.space, lab.history, 40, seed=5)
+    assert text(twice(strategy).propose(lab.space, lab.again(), 40, seed=5)) == text(first)
+    check(lab.space, first)
+    picked = [lab.key(p) for p in first]
+    ids = [str(t.candidate) for t in lab.history.trials]
+    assert len(set(picked)) == len(picked)
+    # All that were never asked for, and 0 to 6, of which 2 has its two measurements already.
+    assert {ids.index(i) for i in picked if i in ids} == {0, 1, 3, 4, 5, 6}
+    assert len(picked) == 40 - 13 + 6
+    for proposal in first:
+        assert proposal.why.get("replicate") == (2 if lab.key(proposal) in ids else None)
+
+
+@pytest.mark.parametrize("strategy", REPEATING)
+def test_with_two_replicates_a_small_pool_is_exhausted_after_twice_its_size(strategy: str) -> None:
+    lab = Lab(Space(pool=grid_pool(9)))
+    while proposals := lab.ask(twice(strategy), n=5):
+        assert len({p.candidate for p in proposals}) == len(proposals)
+        for trial in lab.history.pending:
+            second = trial.why.get("replicate") == 2 and trial.id % 3 == 0
+            lab.end(trial.id, EventKind.ABANDONED) if second else lab.measure(trial.id)
+    trials = lab.history.trials
+    counts = [sum(t.candidate == c for t in trials) for c in lab.space.pool.ids]  # type: ignore[union-attr]
+    assert counts == [2] * 9
+
+
+@pytest.mark.parametrize("strategy", ["lcb", pytest.param("log_ei", marks=pytest.mark.slow)])
+def test_replay_with_replicates(strategy: str) -> None:
+    """R5: as above, until nothing is left; what is said to be nothing stays nothing."""
+    lab, proposer, order = Lab(Space(pool=grid_pool(12))), twice(strategy), np.random.default_rng(2)
+    asks, nothing_left = 0, False
+    while not nothing_left or lab.history.pending:
+        index = len(lab.history.trials)
+        again = lab.again() if asks % 3 == 0 else None
+        said = lab.ask(proposer)
+        assert not (nothing_left and said)
+        nothing_left = not said
+        if again is not None:
+            fresh = twice(strategy).propose(lab.space, again, 1, seed=1000 + index)
+            assert text(fresh) == text(said)
+        if len(lab.history.pending) == 3 or nothing_left:
+            done = lab.history.pending[int(order.integers(len(lab.history.pending)))].id
+            lab.end(done, EventKind.FAILED) if done == 5 else lab.measure(done)
+        asks += 1
+    numbers = [t.why.get("replicate") for t in lab.history.trials]
+    assert numbers.count(2) == 11 and len(numbers) == 23

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 
+from matscout.drive.belief import reason
 from matscout.errors import InputError
 from matscout.event import EventKind
 from matscout.goal import Goal
@@ -17,7 +18,14 @@ from matscout.pool import Pool
 from matscout.propose.candidates import Candidates
 from matscout.propose.strategies.forest import ForestRule
 from matscout.propose.strategies.membership import MembershipRule
-from matscout.propose.strategies.named import AUTO, NEED_LIMIT, STRATEGIES, default, strategy
+from matscout.propose.strategies.named import (
+    AUTO,
+    CLASSES,
+    NEED_LIMIT,
+    STRATEGIES,
+    default,
+    strategy,
+)
 from matscout.propose.strategies.view import PoolView
 from matscout.surrogate.gp import GaussianProcess
 
@@ -27,15 +35,13 @@ POOL = Pool(tuple(f"x{i}" for i in range(41)), {"x": tuple(LINE.tolist())}, ("x"
 SEEN = (0, 8, 16, 20, 24, 32, 40)
 
 
-OF_ONE_TARGET = sorted(set(STRATEGIES) - {"pareto"})
+OF_ONE_TARGET = sorted(set(STRATEGIES) - {"pareto", "desirability"})
+WITH_TREES = {"forest_ucb", "stacked"}
+BY_DISTANCE = {"lcmd", "core_set", "bait"}
+"""These go by distance, not by a score."""
 
 
-@pytest.fixture(autouse=True)
-def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as ten groups need: half a second less for each forest."""
-    monkeypatch.setitem(STRATEGIES, "forest_ucb", partial(ForestRule, trees=20))
-    for mode in ("find", "balance", "learn"):
-        monkeypatch.setitem(STRATEGIES, mode, partial(MembershipRule, mode, trees=20))
+pytestmark = pytest.mark.usefixtures("few_trees")
 
 
 def hill(x: float) -> float:
@@ -95,7 +101,7 @@ def test_a_batch_begins_with_the_best_score_and_says_why(name: str, tell: Tell) 
     rows = [row for row, _ in picks]
     assert len(set(rows)) == 4 and set(rows).isdisjoint(SEEN)
     assert all(isinstance(why["rule"], str) for _, why in picks)
-    if name not in ("lcmd", "core_set"):  # these go by distance, not by a score
+    if name not in BY_DISTANCE | {"thompson", "quota"}:  # by a draw; by P(passes) for a part
         free = torch.from_numpy(view.free)
         assert float(scores[rows[0]]) == pytest.approx(float(scores[free].max()), rel=1e-9)
 
@@ -169,7 +175,7 @@ def failing(kind: EventKind) -> Callable[[Any], None]:
     return more
 
 
-@pytest.mark.parametrize("name", OF_ONE_TARGET)
+@pytest.mark.parametrize("name", sorted({*OF_ONE_TARGET} - {*CLASSES}))  # see test_class_rules
 def test_failures_make_what_is_near_less_attractive(name: str, tell: Tell) -> None:
     """Against the same history in which a person withdrew those trials: that says no more than
     that there is nothing to be learned there."""
@@ -181,7 +187,8 @@ def test_failures_make_what_is_near_less_attractive(name: str, tell: Tell) -> No
     ours, theirs = rule.scores(failed), rule.scores(withdrawn)
     lost = theirs - ours
     assert float(lost[near]) > 0
-    if name not in ("beyond", "log_ei"):  # whose scores are logs
+    # The scores of these are logs, or have a zero of their own.
+    if name not in ("beyond", "log_ei", "log_noisy_ei", "nipv"):
         assert float(lost[near]) / max(abs(float(theirs[near])), 1e-9) > 0.2
     picked = [row for row, _ in rule.pick(failed, 3)]
     plain = [row for row, _ in rule.pick(withdrawn, 3)]
@@ -219,7 +226,7 @@ def test_find_balance_and_learn_switch_as_they_say(tell: Tell) -> None:
     many = viewed(tell, limit=-5.0)  # five of seven
     assert sum(float(y) >= 9.5 for y in few.Y[:, 0]) * 2 < len(SEEN)
 
-    def said(mode: str, view: PoolView) -> str:
+    def said(mode: Literal["find", "balance", "learn"], view: PoolView) -> str:
         return str(MembershipRule(mode, trees=10).pick(view, 1)[0][1]["rule"])
 
     assert said("find", few) == said("find", many) == "p_positive"
@@ -276,3 +283,15 @@ def test_views_of_odd_histories(tell: Tell) -> None:
         story.measured(story.asked({}, "of another pool"), 3.0)
 
     assert len(viewed(tell, more=unknown).free) == 41 - len(SEEN)
+
+
+def test_every_strategy_is_explained_to_a_chemist(tell: Tell) -> None:
+    """In the docs, and as the reason that stands beside a recommendation."""
+    docs = (Path(__file__).parents[2] / "docs" / "goals.md").read_text()
+    for name in STRATEGIES:
+        assert f"| `{name}`" in docs or f", `{name}`" in docs, name
+    view = viewed(tell)
+    for name in OF_ONE_TARGET:
+        ((_, why),) = strategy(name, view.goal).pick(view, 1)
+        said = reason(why, view.target)
+        assert str(why["rule"]) in ("greedy", "straddle") or not said.startswith(str(why["rule"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,12 +11,18 @@ from torch import Tensor
 
 from matscout.acquire.balance import Balance
 from matscout.acquire.batch.farthest_first import FarthestFirst
+from matscout.acquire.entropy import Entropy
 from matscout.acquire.membership import Membership
+from matscout.acquire.positive import Positive
+from matscout.propose.strategies.bound import both_tables
 from matscout.propose.strategies.view import Pick, PoolView
 from matscout.surrogate.membership import MixedMembership
 from matscout.surrogate.rare_mixture import RareMixture
 
-_SHARE = {"find": 1.0, "balance": 0.5, "learn": 0.0}
+FINDING = FarthestFirst(width=3, from_known=True)
+LEARNING = FarthestFirst(width=5, from_known=True)
+"""Widths as measured on four tables with rare positives: wider, and the score is forgotten. Away from
+each other and from what is pending; the score knows what was measured."""
 
 
 @dataclass(frozen=True)
@@ -25,47 +32,55 @@ class MembershipRule:
     lengthscale of its own: beside the eighty columns of a formula a lone number would be lost.
 
     mode  find: always P(positive). learn: entropy, once there is a positive. balance: find while
-          positives are fewer than half of the labels, then learn (acquire/balance.py)
+          positives are fewer than half of the labels, then in turn (acquire/balance.py)
     """
 
-    mode: str = "find"
+    mode: Literal["find", "balance", "learn"] = "find"
     trees: int = 100
 
     def pick(self, view: PoolView, n: int) -> list[Pick]:
-        balance = self._balance(view)
         # In random order, so that among equals (all, of a class of which only one kind has been
         # seen) it is not the table's order that decides.
         order = np.random.default_rng(np.random.SeedSequence(view.seed)).permutation(view.free)
         free = torch.from_numpy(order)
-        members = Membership.binary(self._mixture(view).members(_columns(view)[free]))
-        score = balance(members) * torch.from_numpy(view.works)[free]
-        known = view.unit[[*view.measured, *view.believed]]
-        rows = FarthestFirst(width=balance.width).pick(score, view.unit[free], known, n)
-        rule = "p_positive" if balance.finding else "entropy"
+        members = self._members(view, free)
+        works, points = torch.from_numpy(view.works)[free], view.unit[free]
+        pending = view.unit[view.believed]
+        learning = self._learning(view, n)
+        found = FINDING.pick(Positive()(members) * works, points, pending, n - learning)
+        left = torch.ones(len(free), dtype=torch.bool)
+        left[found] = False
+        rest = left.nonzero()[:, 0]
+        taken = torch.cat([pending, points[found]])
+        entropy = (Entropy()(members) * works)[rest]
+        learned = rest[LEARNING.pick(entropy, points[rest], taken, n - len(found))].tolist()
+        rules = ["p_positive"] * len(found) + ["entropy"] * len(learned)
         return [
             (int(free[i]), {"rule": rule, "p_positive": round(float(members.positive[i]), 6)})
-            for i in rows
+            for i, rule in zip([*found, *learned], rules, strict=True)
         ]
 
     def scores(self, view: PoolView) -> Tensor:
-        members = Membership.binary(self._mixture(view).members(_columns(view)))
-        return self._balance(view)(members) * torch.from_numpy(view.works)
+        members = self._members(view, torch.arange(len(view.unit)))
+        card = Entropy() if self._learning(view, 1) else Positive()
+        return card(members) * torch.from_numpy(view.works)
 
-    def _balance(self, view: PoolView) -> Balance:
+    def _learning(self, view: PoolView, n: int) -> int:
+        """How many of the next n are to learn."""
         positives = int((view.data.y >= view.limit).sum())
-        return Balance(positives, len(view.data.y), _SHARE[self.mode])
+        if self.mode == "balance":
+            return Balance(positives, len(view.data.y)).learning(view.place, n)
+        return n if self.mode == "learn" and positives else 0
 
-    def _mixture(self, view: PoolView) -> MixedMembership:
+    def _members(self, view: PoolView, rows: Tensor) -> Membership:
+        X = both_tables(view)
+        return Membership.binary(self._mixture(view, X[view.measured]).members(X[rows]))
+
+    def _mixture(self, view: PoolView, X: Tensor) -> MixedMembership:
         groups = view.candidates.groups
         mixture = RareMixture(
             trees=self.trees, seed=view.seed, processes=len(groups), groups=groups
         )
-        X = _columns(view)[view.measured]
         if view.labels_only:
             return mixture.of_labels(X, view.Y[:, 0] >= view.limit)
         return mixture.fit(X, view.Y, view.limit, view.Yvar)
-
-
-def _columns(view: PoolView) -> Tensor:
-    """Scaled features for the processes, then plain ones for the trees."""
-    return torch.cat([view.unit, torch.from_numpy(view.candidates.table)], dim=1)

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from matscout.acquire.gp_joint import GpJoint
 from matscout.acquire.pareto import LogNoisyHypervolumeImprovement, reference_point
-from matscout.propose.observations import of_pool
-from matscout.propose.pool_process import pool_process
+from matscout.propose.strategies.per_target import beliefs_of, expected_of_each, moments
 from matscout.propose.strategies.view import Pick, PoolView
 from matscout.surrogate.posterior import GpPosterior
 
@@ -35,14 +34,15 @@ class ParetoRule:
     draws: int = 32
 
     def pick(self, view: PoolView, n: int) -> list[Pick]:
-        beliefs = self._fit(view)
+        beliefs = beliefs_of(view, view.history.targets)
         free = torch.from_numpy(view.free)
         asked = [*view.measured, *view.believed]
         picks: list[Pick] = []
         for _ in range(min(n, len(free))):
             score, short = self._scored(view, beliefs, asked, free)
             row = int(short[int(score.argmax())])
-            picks.append((row, self._why(view, beliefs, row, float(score.max()))))
+            why = expected_of_each(view, view.history.targets, beliefs, row)
+            picks.append((row, {"rule": "pareto", "acquisition": float(score.max()), **why}))
             asked.append(row)
             free = free[free != row]
             beliefs = [b.believe(view.unit[row : row + 1]) for b in beliefs]
@@ -52,25 +52,18 @@ class ParetoRule:
         """-inf for candidates that are good under no weighting."""
         rows = torch.arange(len(view.candidates.pool))
         asked = [*view.measured, *view.believed]
-        score, short = self._scored(view, self._fit(view), asked, rows)
+        beliefs = beliefs_of(view, view.history.targets)
+        score, short = self._scored(view, beliefs, asked, rows)
         out = torch.full((len(rows),), -torch.inf, dtype=torch.float64)
         out[short] = score
         return out
-
-    def _fit(self, view: PoolView) -> list[GpPosterior]:
-        beliefs = []
-        for target in view.history.targets:
-            data = of_pool(view.history, target)
-            fitted = pool_process(view.candidates, data)
-            beliefs.append(fitted.believe(view.unit[view.candidates.rows(data.believed)]))
-        return beliefs
 
     def _scored(
         self, view: PoolView, beliefs: list[GpPosterior], asked: list[int], rows: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Scores of a shortlist of `rows`, and those rows."""
         short = rows[_shortlist(beliefs, view.unit[rows], view.seed)]
-        means = _moments(beliefs, view.unit[asked])[0]
+        means = moments(beliefs, view.unit[asked])[0]
         front = view.unit[asked][_layers(means, _FRONT)]
         reference = reference_point(means)
         scale = torch.tensor([b.scale for b in beliefs], dtype=torch.float64)
@@ -82,31 +75,12 @@ class ParetoRule:
             score = card.on([GpJoint(b) for b in beliefs])(view.unit[short].unsqueeze(-2))
         return score + torch.from_numpy(view.works)[short].log(), short
 
-    def _why(
-        self, view: PoolView, beliefs: list[GpPosterior], row: int, score: float
-    ) -> dict[str, str | float]:
-        why: dict[str, str | float] = {"rule": "pareto", "acquisition": score}
-        for target, belief in zip(view.history.targets, beliefs, strict=True):
-            mean, sd = belief.mean_sd(view.unit[row : row + 1])
-            first = target is view.history.targets[0]
-            name = "" if first else f"{target.name}."
-            why |= {f"{name}mean": target.sign * float(mean), f"{name}sd": float(sd)}
-        return why
-
-
-def _moments(beliefs: list[GpPosterior], X: Tensor) -> tuple[Tensor, Tensor]:
-    """Standardised means and sds, (b, m) each."""
-    with torch.no_grad():
-        parts = [belief.standardised.mean_sd(X) for belief in beliefs]
-    means, sds = zip(*parts, strict=True)
-    return torch.stack(means, dim=-1), torch.stack(sds, dim=-1)
-
 
 def _shortlist(beliefs: list[GpPosterior], X: Tensor, seed: int) -> Tensor:
     """Places of the rows of X that are best under some weighting of mean + sd, in order."""
     if len(X) <= _SHORTLIST:
         return torch.arange(len(X))
-    mean, sd = _moments(beliefs, X)
+    mean, sd = moments(beliefs, X)
     generator = torch.Generator().manual_seed(seed)
     draws = torch.rand(_WEIGHTS, len(beliefs), generator=generator, dtype=torch.float64)
     weights = -draws.log()  # exponential draws: uniform on the simplex, up to their sum
