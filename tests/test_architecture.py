@@ -26,7 +26,12 @@ LEVELS = {
     "api": 7,
     "__main__": 7,
 }
-ONLY_RAY = {"fleet/ray_actors.py", "fleet/ray_local.py", "cli/bench_overhead.py"}
+ONLY_RAY = {
+    "fleet/ray_actors.py",
+    "fleet/ray_local.py",
+    "fleet/ray_members.py",
+    "cli/bench_overhead.py",
+}
 
 
 def imported_parts(tree: ast.AST) -> set[str]:

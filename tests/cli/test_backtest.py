@@ -145,6 +145,25 @@ def test_the_form_of_a_table_does_not_matter(table: Path, matscout: Matscout) ->
     assert figures_of(matscout, "u.csv", "--target", "target", "--direction", "min") == first
 
 
+def test_a_default_budget_ends_where_nothing_is_left_and_says_so(
+    table: Path, matscout: Matscout
+) -> None:
+    words = ["backtest", "t.csv", "--target", "y", *IGNORE["y"], "--goal", "model", "--seeds", "2"]
+    words += ["--strategy", "random", *ONE, "--json", "o.json"]
+    said = matscout(*words)
+    assert said.code == 0
+    line = (
+        "t.csv: 31 experiments in all: with 30% held out to judge the model, 31 candidates are left"
+    )
+    assert f"{line} to choose from" in said.err.splitlines()
+    raw = json.loads(Path("o.json").read_text())
+    assert raw["protocol"]["budget"] == 31
+    learned = raw["arms"]["random"]["learned"]
+    assert learned["labels"][-1] == 31
+    assert len(learned["rmse_tenths"]) == 10 and learned["rmse_tail"] > 0
+    assert "held out" not in matscout(*words, "--budget", "31").err
+
+
 @pytest.mark.slow
 def test_two_jobs_say_what_one_does(table: Path, matscout: Matscout) -> None:
     words = ["backtest", "t.csv", "--target", "y", *IGNORE["y"], "--seeds", "4", "--budget", "12"]
@@ -235,6 +254,14 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
         ["--target", "y", "--goal", "rare", "--threshold", "nan"], "threshold: must be a finite number"
     ),
     "a budget above the pool": (["--target", "y", "--budget", "46"], "46 experiments, but the table has 45"),
+    "a budget above what is left to choose from": (
+        ["--target", "y", "--goal", "model", "--budget", "32"],
+        "budget: 32 experiments, but with 30% held out to judge the model, 31 candidates are left; "
+        "take 31 or fewer",
+    ),
+    "a budget above what is left of a rare class": (
+        ["--target", "y", "--goal", "rare", "--threshold", "4.2", "--budget", "45"], "take 31 or fewer"
+    ),
     "a budget that is all random": (["--target", "y", "--budget", "2"], "leave nothing to choose after 2"),
     "a start larger than the pool": (["--target", "y", "--init", "45"], "45 candidates are too few for 45"),
     "fewer workers than the batch": (

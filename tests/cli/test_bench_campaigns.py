@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,11 @@ import numpy as np
 import pytest
 
 from matscout.cli import bench_latency
+from matscout.cli import peer as peers
 from matscout.cli.bench_tables import SOURCES, TABLES, case
 from matscout.drive.backtest import RANDOM, Played, Protocol
 from matscout.drive.backtest_paired import Metric, compare, metrics, values
-from matscout.errors import InputError
+from matscout.errors import InputError, RunFailed
 from matscout.goal import Goal
 from matscout.trial import Target
 
@@ -58,11 +60,13 @@ for line in sys.stdin:
     said = json.loads(line)
     do = said["do"]
     if do == "hello":
-        answer = {{"versions": {{"baybe": "fake"}}}}
+        answer = {{"versions": {{said["module"]: "fake"}}}}
     elif do == "new":
         ids, told, answer = said["ids"], {{}}, {{}}
-        sign = 1 if said["direction"] == "min" else -1
+        assert "table" not in said or len(said["table"]) == len(ids) and said["rule"] != "baybe"
+        classes = said.get("classes", False)
     elif do == "tell":
+        assert not classes or set(said["values"]) <= {{0.0, 1.0}}
         told.update(zip(said["ids"], said["values"]))
         answer = {{}}
     elif do == "ask":
@@ -88,13 +92,13 @@ def test_every_arm_plays_with_the_same_seeds_and_is_compared(
     said = matscout("bench", "campaigns", "--data", str(data), *words, "--out", str(out))
     assert said.code == 0, said.err
     result = json.loads(out.read_text())
-    assert result["seeds"] == [0, 1]
-    assert "--tables autoam,agnp" in result["command"]
     assert result["versions"]["matscout"]
-    assert list(result["tables"]) == ["autoam", "agnp"]
+    assert list(result["tables"]) == ["agnp", "autoam"]
     table = result["tables"]["autoam"]
+    assert table["seeds"] == [0, 1]
+    assert "--tables autoam --seeds 2 --arms lcb2,lcb,baybe" in table["command"]
     assert (table["n"], table["wanted"]) == (16, 1)
-    assert table["skipped"] == {"lcb": "the same as auto", "baybe": "no --peer-python"}
+    assert table["skipped"] == {"lcb": "the same as auto", "baybe": "no --peer-python for baybe"}
     assert list(table["arms"]) == ["random", "auto", "lcb2"]
     for name, arm in table["arms"].items():
         figure = arm["metrics"]["to_80"]
@@ -103,6 +107,15 @@ def test_every_arm_plays_with_the_same_seeds_and_is_compared(
         assert ("vs_random" in figure) == (name != "random")
         assert ("vs_auto" in figure) == (name != "auto")
         assert arm["found"] == sorted(arm["found"])
+        assert (arm["coverage"] is None) == (name == "random")
+    of = table["arms"]["auto"]["coverage"]
+    assert 0 <= of["picks"] <= 1 and of["n"] > 0 and of["n_pool"] > 0
+    assert table["arms"]["lcb2"]["coverage"]["n_pool"] == 0
+    over = result["coverage"]
+    both = [over["tables"][name]["picks"] for name in ("agnp", "autoam")]
+    assert over["picks"] == pytest.approx(np.mean(both), abs=1e-4)
+    assert over["tables"]["autoam"] == {k: of[k] for k in ("picks", "n", "pool", "n_pool")}
+    assert "auto, 90 % intervals:" in said.out and "90 % intervals of auto" in said.out
     assert "the same as auto" in said.out and "experiments to 80 %" in said.out
 
 
@@ -117,7 +130,7 @@ def test_the_peer_plays_the_same_pool_from_the_same_start(
     )  # fmt: skip
     assert said.code == 0, said.err
     result = json.loads(out.read_text())
-    assert result["peer"] == {"baybe": "fake"}
+    assert result["tables"]["autoam"]["peers"] == {"baybe": {"baybe": "fake"}}
     arms = result["tables"]["autoam"]["arms"]
     assert set(arms) == {"random", "auto", "baybe"}
     # The same start: whoever is lucky in it is as lucky as the others.
@@ -126,6 +139,173 @@ def test_the_peer_plays_the_same_pool_from_the_same_start(
     assert arms["baybe"]["found"][-1] == 1.0
     # This peer takes what is left in the table's order; the wanted one is the tenth candidate.
     assert all(v is not None and v <= 12 for v in arms["baybe"]["metrics"]["to_80"]["per_seed"])
+
+
+def write_model_tables(data: Path) -> None:
+    """Enough candidates for a model: 150 and 60 of a smooth function."""
+    rng = np.random.default_rng(0)
+    names = [f"x{i}" for i in range(4)]
+    for path, target, n in (("agnp", "loss", 150), ("crossed_barrel", "toughness", 160)):
+        X = rng.random((n, 4))
+        rows = [[*x, float(np.sin(3 * x[0]) + x[1] ** 2)] for x in X]
+        write(data / f"pv_lab/{path}.csv", [*names, target], rows)
+
+
+@pytest.fixture
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("matscout.drive.learned._TREES", 5)
+
+
+def test_a_model_is_judged_on_its_tails_and_a_second_peer_plays(
+    data: Path, tmp_path: Path, matscout: Matscout, few_trees: None
+) -> None:
+    out, python = tmp_path / "out.json", fake_python(tmp_path)
+    write_model_tables(data)
+    words = ["--tables", "agnp_model_8,crossed_barrel_model_8", "--seeds", "2", "--jobs", "1"]
+    words += ["--arms", "skal_gsi,skal_us,baybe", "--peer-python", f"skactiveml={python}"]
+    said = matscout("bench", "campaigns", "--data", str(data), *words, "--out", str(out))
+    assert said.code == 0, said.err
+    result = json.loads(out.read_text())
+    table = result["tables"]["agnp_model_8"]
+    assert table["peers"] == {"skactiveml": {"skactiveml": "fake"}}
+    assert table["skipped"] == dict.fromkeys(("skal_us", "baybe"), "it has no such goal")
+    assert "skal_us, baybe: it has no such goal" in said.out
+    assert set(table["arms"]) == {"random", "auto", "skal_gsi"}
+    for name, arm in table["arms"].items():
+        assert set(arm["metrics"]) == {"rmse", "rmse_mean", "rmse_tail"}
+        assert len(arm["rmse_tenths"]) == 10 and all(v > 0 for v in arm["rmse_tenths"])
+        assert (name == "random") == ("vs_random" not in arm["metrics"]["rmse_tail"])
+    mean = result["mean"]["model"]
+    assert mean["tables"] == ["crossed_barrel_model_8", "agnp_model_8"]
+    assert set(mean["arms"]) == {"random", "auto", "skal_gsi"}
+    for arm in ("auto", "skal_gsi"):
+        each = [t["arms"][arm]["metrics"]["rmse_tail"] for t in result["tables"].values()]
+        over = mean["arms"][arm]["rmse_tail"]
+        product = np.prod([one["vs_random"]["value"] for one in each])
+        assert over["vs_random"]["value"] == pytest.approx(product**0.5, rel=1e-5)
+        assert over["mean"] == pytest.approx(
+            np.prod([one["mean"] for one in each]) ** 0.5, rel=1e-5
+        )
+        low, high = over["vs_random"]["ci95"]
+        assert low <= over["vs_random"]["value"] <= high
+
+
+def test_tables_are_added_to_a_file_and_kept_if_they_are_there(
+    data: Path, tmp_path: Path, matscout: Matscout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, page = tmp_path / "out.json", tmp_path / "page.md"
+    words = ["bench", "campaigns", "--data", str(data), "--arms", "lcb2", "--jobs", "1", "--merge"]
+    words += ["--out", str(out), "--seeds", "2"]
+    assert matscout(*words, "--tables", "autoam").code == 0
+    first = json.loads(out.read_text())
+    again = matscout(*words, "--tables", "autoam,agnp")
+    assert again.code == 0, again.err
+    assert "autoam: is there already, with the same arms and seeds" in again.err
+    assert "agnp: played in" in again.err
+    both = json.loads(out.read_text())
+    assert list(both["tables"]) == ["agnp", "autoam"]
+    assert both["tables"]["autoam"] == first["tables"]["autoam"]
+    assert both["mean"]["top"]["tables"] == ["agnp", "autoam"] and both["coverage"]["picks"]
+    # Other seeds: that table is played anew, the other stays; nothing is lost on the way.
+    assert matscout(*words, "--tables", "autoam", "--seeds", "3").code == 0
+    third = json.loads(out.read_text())
+    assert third["tables"]["autoam"]["seeds"] == [0, 1, 2]
+    assert third["tables"]["agnp"] == both["tables"]["agnp"]
+    shown = matscout("bench", "campaigns", "--render", str(out), "--out", str(page))
+    assert shown.code == 0 and page.read_text().startswith("# Campaigns on recorded experiments")
+    assert matscout("bench", "campaigns", "--render", str(out)).out == page.read_text()
+    for line in ("| autoam | ", "## Coverage", "--tables agnp --seeds 2 --arms lcb2"):
+        assert line in page.read_text()
+    grids = [part for part in page.read_text().split("\n\n") if part.startswith("|")]
+    assert len(grids) >= 4
+    for grid in grids:
+        assert len({row.count("|") for row in grid.splitlines()}) == 1
+    before = out.read_bytes()
+    monkeypatch.setattr("matscout.cli.bench_campaigns_file.versions", lambda: {"numpy": "1.0"})
+    refused = matscout(*words, "--tables", "agnp")
+    assert refused.code == 2 and "was made with other versions: " in refused.err
+    assert "numpy" in refused.err and out.read_bytes() == before
+
+
+def test_what_was_played_is_saved_when_the_next_table_breaks(
+    data: Path, tmp_path: Path, matscout: Matscout
+) -> None:
+    out = tmp_path / "out.json"
+    (data / "pv_lab/agnp.csv").write_text("a,b\n1,2\n")
+    words = ["--tables", "autoam,agnp", "--seeds", "1", "--arms", "lcb2", "--jobs", "1"]
+    said = matscout("bench", "campaigns", "--data", str(data), *words, "--out", str(out), "--merge")
+    assert said.code == 2 and "loss" in said.err
+    assert list(json.loads(out.read_text())["tables"]) == ["autoam"]
+
+
+@pytest.mark.slow
+def test_two_jobs_play_what_one_does_peers_too(
+    data: Path, tmp_path: Path, matscout: Matscout
+) -> None:
+    python, tables = fake_python(tmp_path), []
+    for jobs in ("1", "2"):
+        out = tmp_path / f"{jobs}.json"
+        words = ["--tables", "autoam", "--seeds", "3", "--arms", "baybe", "--jobs", jobs]
+        words += ["--peer-python", f"baybe={python}", "--out", str(out)]
+        assert matscout("bench", "campaigns", "--data", str(data), *words).code == 0
+        tables.append(json.loads(out.read_text())["tables"]["autoam"])
+    assert tables[0]["arms"] == tables[1]["arms"] and "baybe" in tables[0]["arms"]
+
+
+def test_the_first_hit_beside_random(
+    data: Path, tmp_path: Path, matscout: Matscout, few_trees: None
+) -> None:
+    out = tmp_path / "out.json"
+    words = ["--tables", "castelli_cold", "--seeds", "2", "--arms", "lcb2,skal_us", "--jobs", "1"]
+    words += ["--peer-python", f"skactiveml={fake_python(tmp_path)}"]
+    said = matscout("bench", "campaigns", "--data", str(data), *words, "--out", str(out))
+    assert said.code == 0, said.err
+    arms = json.loads(out.read_text())["tables"]["castelli_cold"]["arms"]
+    assert set(arms) == {"random", "auto", "lcb2", "skal_us"}
+    first = arms["auto"]["metrics"]["first_hit"]
+    assert all(v > 10 for v in first["per_seed"]) and first["vs_random"]["as"] == "ratio"
+    assert len(first["vs_random"]["ci95"]) == 2 and "found" in arms["auto"]["metrics"]
+
+
+def test_interpreters_by_name() -> None:
+    assert peers.interpreters(None) == peers.interpreters("") == {}
+    assert peers.interpreters("/a,b/python") == {"baybe": "/a,b/python"}
+    assert peers.interpreters("/odd=name/python") == {"baybe": "/odd=name/python"}
+    both = {"baybe": "/a/python", "skactiveml": "b/python"}
+    assert peers.interpreters("baybe=/a/python, skactiveml=b/python") == both
+    for words, what in (
+        ("bayb=/a", "did you mean 'baybe'?"),
+        ("baybe=/a,baybe=/b", "named twice"),
+        ("baybe=", "has no path"),
+        ("baybe=/a,/b", "unknown '/b'"),
+    ):
+        with pytest.raises(InputError, match=re.escape(what)):
+            peers.interpreters(words)
+
+
+def test_which_peer_is_for_which_goal() -> None:
+    assert peers.arms_for(Goal("top")) == peers.arms_for(Goal("best")) == ("baybe",)
+    assert peers.arms_for(Goal("model")) == ("skal_qbc", "skal_gsi", "bmdal_lcmd")
+    assert peers.arms_for(Goal("model", threshold=1.0)) == ("skal_us",)
+    assert peers.arms_for(Goal("rare", threshold=1.0)) == ("baybe", "skal_us")
+    rare, kinds = Goal("rare", threshold=1.0), {"number", "formula"}
+    assert peers.refusal("baybe", rare, kinds, ["baybe"]) == "it has no parameter for a formula"
+    assert peers.refusal("skal_us", rare, kinds, ["skactiveml"]) == ""
+
+
+def test_a_peer_is_served_from_its_file(tmp_path: Path) -> None:
+    """The real script under this Python: it answers, and says what it lacks."""
+    for name, package in (("skactiveml", "scikit-activeml"), ("bmdal", "bmdal_reg")):
+        with pytest.raises(InputError, match=f"pip install {package} in an environment of its own"):
+            peers.hello(sys.executable, name)
+    peer = peers.Peer(sys.executable, "skactiveml")
+    try:
+        with pytest.raises(RunFailed, match="skactiveml: "):
+            peer("new", ids=["a"], table=[[0.0]], rule="skal_us", classes=True, seed=0)
+        with pytest.raises(RunFailed, match="AttributeError"):
+            peer("sing")
+    finally:
+        peer.close()
 
 
 def test_a_peer_that_breaks_is_left_out_with_its_reason(
@@ -144,7 +324,7 @@ def test_a_peer_that_breaks_is_left_out_with_its_reason(
 
 
 def test_rare_finds_and_learns_and_the_peer_has_no_formulas(
-    data: Path, tmp_path: Path, matscout: Matscout
+    data: Path, tmp_path: Path, matscout: Matscout, few_trees: None
 ) -> None:
     out, python = tmp_path / "out.json", fake_python(tmp_path)
     words = ["--tables", "castelli", "--seeds", "1", "--arms", "learn,find,baybe", "--jobs", "1"]
@@ -175,6 +355,12 @@ def test_rare_finds_and_learns_and_the_peer_has_no_formulas(
             ["--data", "DATA", "--tables", "autoam", "--peer-python", sys.executable],
             "No module named 'baybe'",
         ),
+        (
+            ["--data", "DATA", "--tables", "autoam", "--peer-python", "bayb=x"],
+            "did you mean 'baybe'",
+        ),
+        (["--render", "nowhere.json"], "nowhere.json: cannot be read"),
+        (["--render", "DATA/pv_lab/autoam.csv"], "autoam.csv: is no JSON"),
     ],
 )
 def test_bad_input_is_one_line_and_nothing_is_written(
@@ -186,6 +372,20 @@ def test_bad_input_is_one_line_and_nothing_is_written(
     assert said.code == 2
     assert where in said.err and said.err.count("\n") == 1
     assert not out.exists()
+
+
+def test_a_file_that_is_no_result_is_not_added_to(
+    data: Path, tmp_path: Path, matscout: Matscout
+) -> None:
+    words = ["bench", "campaigns", "--data", str(data), "--tables", "autoam", "--merge"]
+    bare = matscout(*words)
+    assert bare.code == 2 and "--merge: there is no file to add to" in bare.err
+    old = tmp_path / "old.json"
+    old.write_text('{"tables": {}, "versions": {}}')
+    refused = matscout(*words, "--out", str(old))
+    assert refused.code == 2 and "is no result of bench campaigns" in refused.err
+    other = matscout("bench", "history", "--render", str(old))
+    assert other.code == 2 and "render that of campaigns" in other.err
 
 
 def played(arm: str, found: list[list[int]]) -> list[Played]:

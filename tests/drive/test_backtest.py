@@ -257,6 +257,14 @@ def test_a_budget_beyond_what_is_left_after_holding_out_ends_there() -> None:
         assert len(played.found) == played.candidates == 28 and played.labels[-1] == 28
 
 
+def test_what_is_left_to_choose_from_is_that_of_the_least_seed() -> None:
+    groups = [f"g{min(i // 4, 7)}" for i in range(40)]  # seven of four, one of twelve
+    case = judged(Goal("model"), groups=groups)
+    each = [len(case._split(seed)[1]) for seed in range(12)]
+    assert len(set(each)) > 1 and case.left(range(12)) == min(each)
+    assert case_of(range(20), init=2, budget=9).left([0]) == 20
+
+
 def test_groups_of_unequal_size_give_every_seed_as_many_checkpoints() -> None:
     groups = ["big"] * 20 + [f"g{i}" for i in range(20)]
     case = judged(Goal("model"), groups=groups, budget=40, init=3)

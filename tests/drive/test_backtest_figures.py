@@ -212,7 +212,8 @@ def test_json_has_the_keys_that_were_promised() -> None:
     assert arm["to_80"] == {"median": 20, "per_seed": [20, 10, 35]}
     assert set(arm["af"]) == {"median", "ci95"} and arm["af"]["median"] == 3.5
     assert arm["found"] == [list(curve) for curve in figures(TWO)["lcb"].found]
-    assert arm["learned"] == {"labels": [], "quality": [], "gain": None, "ci95": [None, None]}
+    nothing = {"labels": [], "quality": [], "gain": None, "ci95": [None, None]}
+    assert arm["learned"] == {**nothing, "rmse_tail": None, "rmse_tenths": []}
 
 
 def test_what_is_infinite_or_unknown_is_null() -> None:

@@ -46,8 +46,30 @@ def test_checkpoints_run_from_the_start_to_the_end() -> None:
     judge = Evaluator(POOL, TEST, X[TEST], None)
     part = Pool(POOL.ids[2::3], {"x": tuple(X[2::3].tolist())}, ("x",))  # other row numbers
     order = list(range(20))
-    labels, quality = learned(judge, part, order, X[2::3], 5)
-    assert labels == (5, 8, 11, 14, 17, 20) and len(quality) == CHECKPOINTS
-    assert quality[-1] == judge.quality([judge.pool.row(c) for c in part.ids], X[2::3])
-    short, same = learned(judge, part, order[:4], X[2::3], 3)
-    assert short == (3, 3, 3, 4, 4, 4) and len(set(same)) == 2
+    whole = learned(judge, part, order, X[2::3], 5)
+    assert whole.labels == (5, 8, 11, 14, 17, 20) and len(whole.quality) == CHECKPOINTS
+    assert whole.quality[-1] == judge.quality([judge.pool.row(c) for c in part.ids], X[2::3])
+    short = learned(judge, part, order[:4], X[2::3], 3)
+    assert short.labels == (3, 3, 3, 4, 4, 4) and len(set(short.quality)) == 2
+
+
+def test_the_tails_and_each_tenth_by_brute_force() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.permutation(len(TEST)).astype(float)  # of twenty rows, two in each tenth
+    judge = Evaluator(POOL, TEST, truth, None)
+    found = learned(judge, POOL, [0, 2, 3, 5, 9], np.full(N, 7.0), 2)  # always predicts 7
+    assert len(found.tail) == CHECKPOINTS and len(set(found.tail)) == 1
+    for tenth, rmse in enumerate(found.tenths):  # from the lowest to the highest
+        wrong = [2 * tenth - 7.0, 2 * tenth + 1 - 7.0]
+        assert rmse == pytest.approx(math.sqrt(np.mean(np.square(wrong))))
+    outer = np.square([7.0, 6.0, 11.0, 12.0])
+    assert found.tail[-1] == pytest.approx(math.sqrt(outer.mean()))
+    assert math.sqrt(np.mean(np.square(found.tenths))) == pytest.approx(-found.quality[-1])
+
+
+def test_a_class_has_no_tenths_and_few_rows_have_fewer() -> None:
+    truth = (X[TEST] > 40).astype(float)
+    found = learned(Evaluator(POOL, TEST, truth, 0.5), POOL, [0, 50, 59], (X > 40).astype(float), 2)
+    assert found.tail == found.tenths == () and len(found.quality) == CHECKPOINTS
+    few = learned(Evaluator(POOL, TEST[:4], X[TEST[:4]], None), POOL, [0, 9, 59], X, 2)
+    assert sum(math.isnan(rmse) for rmse in few.tenths) == 6 and math.isfinite(few.tail[-1])

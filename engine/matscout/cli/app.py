@@ -9,6 +9,22 @@ from typing import Annotated
 
 import typer
 
+from matscout.cli.app_recorded import backtest, bench
+from matscout.cli.words import (
+    Address,
+    ConfigFile,
+    Cpus,
+    FleetName,
+    Gpus,
+    Json,
+    Name,
+    Run,
+    Runs,
+    Seed,
+    Trials,
+    Workers,
+    end,
+)
 from matscout.errors import MatscoutError, one_line
 
 app = typer.Typer(
@@ -22,21 +38,6 @@ campaign = typer.Typer(
     no_args_is_help=True, help="Active learning: choose the next material to make or simulate."
 )
 app.add_typer(campaign, name="campaign")
-
-Runs = Annotated[Path, typer.Option("--runs", help="The folder that holds the runs.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
-ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.")]
-Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's name, or the path to its folder.")]
-Trials = Annotated[int | None, typer.Option(min=1, help="How many trials in all.")]
-Workers = Annotated[int | None, typer.Option(min=1, help="How many trials at once.")]
-FleetName = Annotated[str | None, typer.Option(help="inline, process or ray.")]
-Gpus = Annotated[float | None, typer.Option(min=0, help="GPUs a worker (ray; may be a fraction).")]
-Cpus = Annotated[float | None, typer.Option(min=0, help="CPUs a worker (ray).")]
-Address = Annotated[
-    str | None, typer.Option(help="A Ray cluster to join; default: one of our own.")
-]
-Name = Annotated[str | None, typer.Option(help="The run's name; default: the config's.")]
-Seed = Annotated[int | None, typer.Option(min=0, help="The seed; default: the config's.")]
 
 DEFAULT_RUNS = Path("results/runs")
 
@@ -72,7 +73,7 @@ def demo(
     """The main job on real crystals: which lead-free halide perovskites are stable?"""
     from matscout.cli.demo import demo as command
 
-    _end(command(runs, name, seed, experiments, sweep_trials, fleet, json))
+    end(command(runs, name, seed, experiments, sweep_trials, fleet, json))
 
 
 @app.command()
@@ -96,7 +97,7 @@ def sweep(
         "name": name, "seed": seed, "trials": trials, "workers": workers, "fleet": fleet,
         "gpus": gpus, "cpus": cpus, "address": address,
     }  # fmt: skip
-    _end(start(config, "sweep", runs, overrides, json))
+    end(start(config, "sweep", runs, overrides, json))
 
 
 @campaign.command("new")
@@ -106,17 +107,20 @@ def campaign_new(
     """Make a campaign's run folder; nothing is measured yet."""
     from matscout.cli.runs import new
 
-    _end(new(config, "campaign", runs, {"name": name, "seed": seed}))
+    end(new(config, "campaign", runs, {"name": name, "seed": seed}))
 
 
 @campaign.command("recommend")
 def campaign_recommend(
     run: Run,
-    n: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 8,
+    n: Annotated[int | None, typer.Option("-n", min=1, help="How many; default: 8.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write.")] = Path("next.csv"),
     fix: Annotated[
         list[str] | None,
         typer.Option(help="NAME=VALUE: only points with this value. May be repeated."),
+    ] = None,
+    again: Annotated[
+        list[str] | None, typer.Option(help="ID[,ID] or best:3: measure these once more.")
     ] = None,
     open_: Annotated[
         bool, typer.Option("--open", help="Write what is open again; choose nothing new.")
@@ -128,7 +132,7 @@ def campaign_recommend(
     """Choose what to measure next, and write it as a CSV to fill in."""
     from matscout.cli.campaign import recommend as command
 
-    _end(command(run, runs, n, out, fix or [], open_, force, json))
+    end(command(run, runs, n, out, fix or [], again or [], open_, force, json))
 
 
 @campaign.command("add")
@@ -144,7 +148,7 @@ def campaign_add(
     """Take measured, failed and abandoned rows in: all of a file, or none."""
     from matscout.cli.campaign import add as command
 
-    _end(command(run, file, runs, replicates, json))
+    end(command(run, file, runs, replicates, json))
 
 
 @campaign.command("run", help="Run a campaign, or go on with it, until its budget is used.")
@@ -168,7 +172,7 @@ def resume(
         "trials": trials, "workers": workers, "fleet": fleet,
         "gpus": gpus, "cpus": cpus, "address": address,
     }  # fmt: skip
-    _end(go_on(run, runs, config, overrides, json))
+    end(go_on(run, runs, config, overrides, json))
 
 
 @app.command()
@@ -176,7 +180,7 @@ def status(run: Run, runs: Runs = DEFAULT_RUNS, json: Json = False) -> None:
     """How a run stands, also while it is running."""
     from matscout.cli.show import status as command
 
-    _end(command(run, runs, json))
+    end(command(run, runs, json))
 
 
 @app.command()
@@ -184,7 +188,7 @@ def verify(run: Run, runs: Runs = DEFAULT_RUNS, json: Json = False) -> None:
     """Check every record of a run's journal. Needs no Ray and changes nothing."""
     from matscout.cli.show import verify as command
 
-    _end(command(run, runs, json))
+    end(command(run, runs, json))
 
 
 @app.command()
@@ -198,7 +202,7 @@ def export(
     """Write a run's trials as a CSV table or as an Optuna study."""
     from matscout.cli.show import export as command
 
-    _end(command(run, runs, out, to, json))
+    end(command(run, runs, out, to, json))
 
 
 @app.command()
@@ -221,7 +225,7 @@ def report(
     """One HTML page about a run: progress, finds, what comes next, a map, calibration, failures."""
     from matscout.cli.report import report as command
 
-    _end(command(run, runs, out, x, y, next_, force, json))
+    end(command(run, runs, out, x, y, next_, force, json))
 
 
 @app.command()
@@ -232,124 +236,11 @@ def spaces(
     """The ready search spaces that matscout brings."""
     from matscout.cli.show import spaces as command
 
-    _end(command(name, json))
+    end(command(name, json))
 
 
-@app.command()
-def backtest(
-    table: Annotated[Path, typer.Argument(metavar="TABLE.csv", help="Recorded experiments.")],
-    target: Annotated[str, typer.Option(help="The measured column.")],
-    direction: Annotated[str, typer.Option(help="max or min: which way is better.")] = "max",
-    goal: Annotated[str, typer.Option(help="best, top, threshold, rare or model.")] = "top",
-    top: Annotated[str, typer.Option(help="The share that counts as the top.")] = "5%",
-    threshold: Annotated[
-        float | None, typer.Option(help="What has to be passed, in the target's unit.")
-    ] = None,
-    init: Annotated[
-        int | None, typer.Option(min=1, help="Random experiments first; default: 2, rare: 10.")
-    ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="How many are chosen at once.")] = 1,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="How many run at once; default: the batch.")
-    ] = None,
-    budget: Annotated[
-        int | None, typer.Option(min=2, help="Experiments in all; default: at most 300.")
-    ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Campaigns of each arm.")] = 10,
-    strategy: Annotated[str, typer.Option(help="Arms, with commas; random always plays.")] = "auto",
-    start: Annotated[
-        str | None,
-        typer.Option(
-            help="Wanted ones among the first: any, with or without; default for rare: with."
-        ),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option(help="A column to leave out. May be repeated.")
-    ] = None,
-    kind: Annotated[
-        list[str] | None,
-        typer.Option(help="COLUMN=number, category, formula, structure or id. May be repeated."),
-    ] = None,
-    drop_bad: Annotated[
-        bool, typer.Option("--drop-bad", help="Leave rows out that cannot be read, and say so.")
-    ] = False,
-    censored: Annotated[
-        bool, typer.Option("--censored", help='Take the bound of a target such as "<1E-10".')
-    ] = False,
-    header: Annotated[
-        str | None, typer.Option(help="Column names, with commas, for a file without a header.")
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes; default: as many as there are cores.")
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write the figures to this file.")
-    ] = None,
-    curves: Annotated[
-        Path | None, typer.Option(help="Also write the curves, ready to plot, to this CSV.")
-    ] = None,
-) -> None:
-    """Would active learning have saved me experiments? Replays a table of recorded ones."""
-    from matscout.cli.backtest import Options
-    from matscout.cli.backtest import backtest as command
-
-    options = Options(
-        target, direction, goal, top, threshold, init, batch, workers, budget, seeds, start,
-        strategy, tuple(ignore or ()), tuple(kind or ()), drop_bad, censored, header, jobs,
-    )  # fmt: skip
-    _end(command(table, options, json_file, curves))
-
-
-@app.command()
-def bench(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME", help="overhead, history, campaigns, latency or halide-reference."
-        ),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", help="Also write the table: a file, or a folder for halide-reference."
-        ),
-    ] = None,
-    trials: Annotated[int, typer.Option(min=10, help="No-op trials (overhead).")] = 300,
-    repeats: Annotated[
-        int, typer.Option(min=1, help="Rounds (overhead, history and latency).")
-    ] = 3,
-    data: Annotated[
-        Path | None, typer.Option(help="The folder of recorded experiments (campaigns).")
-    ] = None,
-    tables: Annotated[
-        str, typer.Option(help="Names, or top, rare, cold, model, all; with commas (campaigns).")
-    ] = "top",
-    seeds: Annotated[int, typer.Option(min=1, help="Campaigns of each arm (campaigns).")] = 10,
-    arms: Annotated[
-        str, typer.Option(help="With commas; default: those that suit the goal (campaigns).")
-    ] = "",
-    peer_python: Annotated[
-        str | None, typer.Option(help="A Python that has baybe installed (campaigns, latency).")
-    ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes; default: the cores (campaigns).")
-    ] = None,
-    large: Annotated[
-        bool, typer.Option("--large", help="Also a pool of 1,000,000 (latency).")
-    ] = False,
-    json: Json = False,
-) -> None:
-    """Measure the engine beside its peers, or recompute a table that matscout brings."""
-    from matscout.cli.bench import Options
-    from matscout.cli.bench import bench as command
-
-    options = Options(trials, repeats, data, tables, seeds, arms, peer_python, jobs, large)
-    _end(command(name, out, options, json))
-
-
-def _end(code: int) -> None:
-    if code:
-        raise typer.Exit(code)
+app.command()(backtest)
+app.command()(bench)
 
 
 def main(argv: list[str] | None = None) -> None:

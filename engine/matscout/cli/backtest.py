@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from matscout.checkpoint import write_durably
 from matscout.data.experiments import Experiments, read_experiments
-from matscout.drive.backtest import RANDOM, Case, Protocol
+from matscout.drive.backtest import HELD_OUT, RANDOM, Case, Protocol
 from matscout.drive.backtest_figures import figures, to_json
 from matscout.drive.backtest_play import cores, play_all
 from matscout.drive.sheet import check_writable
@@ -66,10 +66,10 @@ def backtest(path: Path, options: Options, json_file: Path | None, curve_file: P
     _check_outputs(path, json_file, curve_file)
     _goal(options, threshold=0.0)
     experiments = _experiments(path, options)
-    case = Case(experiments, _protocol(options, experiments))
+    case, note = _within(Case(experiments, _protocol(options, experiments)), options)
     arms = _arms(options.strategies, case.protocol.goal)
-    for note in experiments.notes:
-        print(f"{path.name}: {note}", file=sys.stderr)
+    for line in (*experiments.notes, *([note] if note else [])):
+        print(f"{path.name}: {line}", file=sys.stderr)
     seeds = range(options.seeds)
     jobs = cores() if options.jobs is None else options.jobs
     played = play_all(case, arms, seeds, proposer_of, jobs, _progress)
@@ -140,6 +140,19 @@ def _protocol(options: Options, experiments: Experiments) -> Protocol:
         budget=budget,
         start=options.start or ("with" if rare else "any"),
     )
+
+
+def _within(case: Case, options: Options) -> tuple[Case, str]:
+    """With a budget that every seed can spend, and what to say of it: one that was named is refused
+    above what is left, the default is cut."""
+    left, budget = case.left(range(options.seeds)), case.protocol.budget
+    if budget <= left:
+        return case, ""
+    held = f"with {HELD_OUT:.0%} held out to judge the model, {left} candidates are left"
+    if options.budget is not None:
+        raise InputError("budget", f"{budget} experiments, but {held}", f"take {left} or fewer")
+    said = f"{left} experiments in all: {held} to choose from"
+    return replace(case, protocol=replace(case.protocol, budget=left)), said
 
 
 def _goal(options: Options, threshold: float | None) -> Goal:

@@ -18,7 +18,6 @@ _LISTS = re.compile(r"\[[-0-9.,\snulle+]*\]")
 """Lists of numbers: on one line, or a file of curves has a line for every point."""
 
 T = TypeVar("T")
-Save = Callable[[dict[str, Any]], None]
 Table = Callable[[dict[str, Any]], str]
 
 
@@ -35,6 +34,8 @@ class Options:
     peer_python: str | None = None
     jobs: int | None = None
     large: bool = False
+    merge: bool = False
+    render: Path | None = None
 
 
 def bench(name: str, out: Path | None, options: Options, json: bool) -> int:
@@ -47,13 +48,33 @@ def bench(name: str, out: Path | None, options: Options, json: bool) -> int:
         from matscout.drive.halide_reference import main
 
         return main([] if out is None else ["--out", str(out)])
-    result, table = _run(name, options, lambda so_far: _write(out, so_far))
+    if options.render is not None:
+        return _render(name, options.render, out)
+    result, table = _run(name, out, options)
     print(jsonlib.dumps(result, indent=1, allow_nan=False) if json else table(result))
-    _write(out, result)
+    if name != "campaigns":  # which has written after every table
+        _write(out, result)
     return 0
 
 
-def _run(name: str, options: Options, save: Save) -> tuple[dict[str, Any], Table]:
+def _render(name: str, file: Path, out: Path | None) -> int:
+    """What an earlier benchmark wrote, as a page of Markdown."""
+    from matscout.cli.bench_campaigns_file import load
+    from matscout.cli.bench_campaigns_markdown import markdown
+
+    if name != "campaigns":
+        raise InputError("--render", f"the file of {name} has no page", "render that of campaigns")
+    page = markdown(load(file))
+    if out is None:
+        print(page, end="")
+    elif out.absolute() == file.absolute():
+        raise InputError(str(out), "would be written over what is read", "name another file")
+    else:
+        write_durably(out, page.encode())
+    return 0
+
+
+def _run(name: str, out: Path | None, options: Options) -> tuple[dict[str, Any], Table]:
     """Its result, and what makes a table of it."""
     trials, repeats = options.trials, options.repeats
     if name == "history":
@@ -65,13 +86,15 @@ def _run(name: str, options: Options, save: Save) -> tuple[dict[str, Any], Table
     if name == "campaigns":
         from matscout.cli.bench_campaigns import Options as Campaigns
         from matscout.cli.bench_campaigns import campaigns
+        from matscout.cli.bench_campaigns_file import ResultFile
         from matscout.cli.bench_campaigns_table import table as campaigns_table
 
         what = Campaigns(
             options.data, options.tables, options.seeds, options.arms, options.peer_python,
             options.jobs,
         )  # fmt: skip
-        return campaigns(what, save), campaigns_table
+        store = ResultFile(out, _write, merge=options.merge)
+        return campaigns(what, store), campaigns_table
     if name == "latency":
         from matscout.cli.bench_latency import Options as Latency
         from matscout.cli.bench_latency import latency

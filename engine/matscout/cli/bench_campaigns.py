@@ -1,27 +1,27 @@
 """`matscout bench campaigns`: every strategy on recorded experiments, paired over seeds.
 
-All arms of a table have the same candidates, the same random start and the same seeds; the peer,
-where there is one, plays in a process of its own. What is said is said with its interval.
+All arms of a table have the same candidates, the same random start and the same seeds; peers play in
+processes of their own. What is said is said with its interval.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from matscout.cli import peer as peers
-from matscout.cli.bench_tables import SOURCES, TABLES, case, chosen, require
+from matscout.cli.bench_campaigns_figures import figures, means
+from matscout.cli.bench_tables import SOURCES, TABLES, Table, case, chosen, kind_of, require
 from matscout.drive.backtest import RANDOM, Case, Played
-from matscout.drive.backtest_paired import Metric, compare, metrics, values
 from matscout.drive.backtest_play import cores, play_all
+from matscout.drive.backtest_said import mean_coverage
 from matscout.drive.run import versions
 from matscout.errors import InputError, RunFailed
 from matscout.goal import Goal
@@ -36,12 +36,13 @@ ARMS = {
 }
 """By the goal's kind, where no arms are named. `random` always plays."""
 
-Save = Callable[[dict[str, Any]], None]
+Result = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Options:
-    """The command line. arms: with commas; empty: those that suit each goal, and the peer."""
+    """The command line. arms: with commas; empty: those that suit each goal, and the peers.
+    peer_python: see peer.interpreters."""
 
     data: Path | None = None
     tables: str = "top"
@@ -50,219 +51,178 @@ class Options:
     peer_python: str | None = None
     jobs: int | None = None
 
-    @property
-    def command(self) -> str:
-        words = ["matscout bench campaigns --data DATA", f"--tables {self.tables}"]
+    def command(self, table: str) -> str:
+        """What plays this one table again."""
+        words = ["matscout bench campaigns --data DATA", f"--tables {table}"]
         words.append(f"--seeds {self.seeds}")
         words += [f"--arms {self.arms}"] if self.arms else []
-        words += ["--peer-python PYTHON"] if self.peer_python else []
+        named = ",".join(f"{name}=PYTHON" for name in self.interpreters)
+        words += [f"--peer-python {named}"] if named else []
         return " ".join(words)
+
+    @property
+    def interpreters(self) -> dict[str, str]:
+        return peers.interpreters(self.peer_python)
 
 
 @dataclass(frozen=True)
 class Arms:
     """An arm's name as a proposer; travels to worker processes as it is."""
 
-    peer_python: str | None = None
+    interpreters: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, arm: str, goal: Goal) -> Proposer:
-        if arm == peers.BAYBE:
-            assert self.peer_python is not None
-            return peers.PeerProposer(self.peer_python)
+        if arm in peers.ARMS:
+            return peers.PeerProposer(self.interpreters[peers.ARMS[arm]], arm, goal)
         return PoolProposer(goal, arm, startup=1)
 
 
-def campaigns(options: Options, save: Save = lambda result: None) -> dict[str, Any]:
-    """Play the tables; `save` is given the result after each of them."""
+class Store:
+    """Where results go. This one keeps nothing; bench_campaigns_file.py has a file."""
+
+    def kept(self) -> Result:
+        """The tables that are there already, by name."""
+        return {}
+
+    def save(self, result: Result) -> None:
+        """What there is so far."""
+
+
+def campaigns(options: Options, store: Store | None = None) -> Result:
+    """Play the tables. Of those that the store has, what would be played again as it was is kept;
+    the store is given the result after each table."""
     if options.seeds < 1:
         raise InputError("--seeds", f"must be at least 1, got {options.seeds}")
+    store = Store() if store is None else store
     names = chosen(options.tables)
     data = require(options.data, names)
     arms = {name: _arms(options.arms, name) for name in names}
-    python = options.peer_python
-    result: dict[str, Any] = {
-        "command": options.command,
-        "seeds": list(range(options.seeds)),
-        "cores": os.cpu_count(),
-        "versions": versions(),
-        "peer": None if python is None else peers.hello(python),
-        "tables": {},
-        "mean": {},
-    }
+    found = {name: peers.hello(python, name) for name, python in options.interpreters.items()}
+    kept = store.kept()
+    result = assembled(kept)
     for name in names:
-        result["tables"][name] = _table(name, case(name, data), arms[name], options)
-        result["mean"] = _means(result["tables"])
-        save(result)
+        played = _Table(name, case(name, data), arms[name], options, found)
+        if name in kept and played.is_like(kept[name]):
+            _tell(f"{name}: is there already, with the same arms and seeds")
+            continue
+        one = played.play()
+        # Another command may have played others meanwhile.
+        result = assembled({**store.kept(), **result["tables"], name: one})
+        store.save(result)
+        _tell(f"{name}: played in {sum(one['seconds'].values()):.0f} s")
     return result
+
+
+def assembled(tables: Result) -> Result:
+    """The whole result, of tables that may have been played on different days."""
+    tables = {name: tables[name] for name in TABLES if name in tables}
+    said = {name: t["arms"][AUTO]["coverage"] for name, t in tables.items()}
+    said = {name: one for name, one in said.items() if one is not None}
+    few = ("picks", "n", "pool", "n_pool")
+    return {
+        "versions": versions(),
+        "tables": tables,
+        "mean": means({name: (kind_of(name), table) for name, table in tables.items()}),
+        "coverage": {
+            "arm": AUTO,
+            **mean_coverage(list(said.values())),
+            "tables": {name: {key: one[key] for key in few} for name, one in said.items()},
+        },
+    }
+
+
+def _goal(table: Table) -> Goal:
+    return Goal(table.kind, table.top, table.threshold)
 
 
 def _arms(words: str, table: str) -> tuple[str, ...]:
     """`auto` first, because all others are compared with it."""
-    kind = TABLES[table].kind
     named = tuple(word.strip() for word in words.split(",") if word.strip())
-    goal = Goal(kind, threshold=TABLES[table].threshold)
+    goal = _goal(TABLES[table])
     for arm in named:
-        if arm not in (RANDOM, peers.BAYBE):
+        if arm != RANDOM and arm not in peers.ARMS:
             # A goal without a limit has nothing to say to those that need one: they are skipped.
             limit = goal.threshold if goal.threshold is not None else 0.0
             strategy(arm, replace(goal, threshold=limit))
-    every = (AUTO, *(named or (*ARMS[kind], peers.BAYBE)))
+    every = (AUTO, *(named or (*ARMS[goal.kind], *peers.arms_for(goal))))
     return tuple(dict.fromkeys(arm for arm in every if arm != RANDOM))
 
 
-def _skipped(arm: str, case: Case, options: Options) -> str:
-    """Why this arm does not play here; empty: it does."""
-    goal = case.protocol.goal
-    if arm == default(goal):
-        return f"the same as {AUTO}"
-    if arm in NEED_LIMIT and goal.threshold is None:
-        return "it needs a limit"
-    if arm != peers.BAYBE:
-        return ""
-    if options.peer_python is None:
-        return "no --peer-python"
-    foreign = set(case.experiments.pool.kinds.values()) - set(peers.SPEAKS)
-    if foreign:
-        return f"it has no parameter for a {' or a '.join(sorted(foreign))}"
-    return "it has no such goal" if goal.kind == "model" else ""
-
-
-def _table(name: str, case: Case, arms: Sequence[str], options: Options) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Table:
     """One table: every arm, every seed."""
-    skipped = {arm: _skipped(arm, case, options) for arm in arms}
-    skipped = {arm: why for arm, why in skipped.items() if why}
-    ours = [arm for arm in arms if arm not in skipped and arm != peers.BAYBE]
-    seeds = range(options.seeds)
-    jobs = cores() if options.jobs is None else options.jobs
-    started = time.monotonic()
-    played = play_all(case, ours, seeds, Arms(), jobs, _progress(name))
-    seconds = {"ours": round(time.monotonic() - started, 1)}
-    if peers.BAYBE in arms and peers.BAYBE not in skipped:
-        started = time.monotonic()
-        try:
-            played += _peer(case, seeds, options.peer_python, _progress(f"{name}, {peers.BAYBE}"))
-        except RunFailed as failure:
-            skipped[peers.BAYBE] = str(failure)
-        seconds[peers.BAYBE] = round(time.monotonic() - started, 1)
-    source = SOURCES[TABLES[name].source]
-    return {
-        "n": len(case.rows),
-        "wanted": int(case.wanted.sum()),
-        "protocol": {
-            "path": source.path,
-            "target": source.target,
-            "direction": source.direction,
-            "goal": case.protocol.goal.to_dict(),
-            "init": case.protocol.init,
-            "start": case.protocol.start,
-            "batch": case.protocol.batch,
-            "budget": case.protocol.budget,
-            "said": source.said,
-        },
-        "seconds": seconds,
-        AUTO: default(case.protocol.goal),
-        "skipped": skipped,
-        "arms": _figures(case, played, TABLES[name].at),
-    }
 
+    name: str
+    case: Case
+    arms: Sequence[str]
+    options: Options
+    peers: dict[str, dict[str, str]]
 
-def _peer(
-    case: Case, seeds: Sequence[int], python: str | None, tell: Callable[[int, int], None]
-) -> list[Played]:
-    """One campaign after another: the peer's process keeps one at a time."""
-    played = []
-    for seed in seeds:
-        played.append(case.play(peers.BAYBE, seed, Arms(python)))
-        tell(len(played), len(seeds))
-    return played
+    def is_like(self, earlier: Result) -> bool:
+        """Whether playing would give what is there. A peer that broke is to be asked again."""
+        mine = self._head()
+        names = {RANDOM, *self.arms} - set(mine["skipped"])
+        same = all(earlier.get(key) == mine[key] for key in mine if key != "command")
+        return same and set(earlier["arms"]) == names
 
+    def play(self) -> Result:
+        head, jobs = self._head(), self.options.jobs or cores()
+        skipped, seeds = dict(head["skipped"]), head["seeds"]
+        todo = [arm for arm in self.arms if arm not in skipped]
+        ours = [arm for arm in todo if arm not in peers.ARMS]
+        asked = replace(self.case, asked_all=frozenset({AUTO}))
+        played: list[Played] = []
+        seconds = {}
+        for what, arms in [("ours", ours), *((arm, [arm]) for arm in todo if arm in peers.ARMS)]:
+            started, always = time.monotonic(), [RANDOM] if what == "ours" else []
+            told = _progress(self.name if what == "ours" else f"{self.name}, {what}")
+            try:
+                player = Arms(self.options.interpreters)
+                played += play_all(asked, arms, seeds, player, jobs, told, always=always)
+            except RunFailed as failure:
+                if what == "ours":
+                    raise
+                skipped[what] = str(failure)
+            seconds[what] = round(time.monotonic() - started, 1)
+        spread = float(np.std(self.case.values[self.case.rows]))
+        shown = figures(self.case.protocol, played, TABLES[self.name].at, spread)
+        return {**head, "skipped": skipped, "seconds": seconds, "cores": os.cpu_count(), **shown}
 
-def _figures(case: Case, played: Sequence[Played], at: Sequence[int]) -> dict[str, Any]:
-    runs: dict[str, list[Played]] = {}
-    for one in sorted(played, key=lambda one: one.seed):
-        runs.setdefault(one.arm, []).append(one)
-    length = case.protocol.budget
-    if case.protocol.models_matter:
-        length = min(len(one.found) for one in played)
-    # Random goes on to the end of the table; curves and areas end with the budget for everyone.
-    fair = {arm: [replace(r, found=r.found[:length]) for r in them] for arm, them in runs.items()}
-    out: dict[str, Any] = {
-        arm: {
-            "found": _rounded(np.mean([run.found[:length] for run in them], axis=0)),
-            "labels": list(them[0].labels),
-            "quality": _rounded(np.nanmean([run.quality for run in them], axis=0))
-            if them[0].labels
-            else [],
-            "metrics": {},
+    def _head(self) -> Result:
+        """What the table is and how it is played: known before."""
+        skipped = {arm: self._refusal(arm) for arm in self.arms}
+        protocol, source = self.case.protocol, SOURCES[TABLES[self.name].source]
+        engines = {peers.ARMS[arm] for arm in self.arms if arm in peers.ARMS}
+        return {
+            "command": self.options.command(self.name),
+            "n": len(self.case.rows),
+            "wanted": int(self.case.wanted.sum()),
+            "seeds": list(range(self.options.seeds)),
+            "protocol": {
+                "path": source.path,
+                "target": source.target,
+                "direction": source.direction,
+                "goal": protocol.goal.to_dict(),
+                "init": protocol.init,
+                "start": protocol.start,
+                "batch": protocol.batch,
+                "budget": protocol.budget,
+                "said": source.said,
+            },
+            AUTO: default(protocol.goal),
+            "peers": {name: said for name, said in self.peers.items() if name in engines},
+            "skipped": {arm: why for arm, why in skipped.items() if why},
         }
-        for arm, them in runs.items()
-    }
-    for metric in metrics(case.protocol, at):
-        whole = runs if metric.capped else fair
-        each = {arm: values(metric, them) for arm, them in whole.items()}
-        for arm, ours in each.items():
-            out[arm]["metrics"][metric.name] = _figure(metric, arm, ours, each, length)
-    return out
 
-
-def _figure(
-    metric: Metric, arm: str, ours: Any, each: dict[str, Any], budget: int
-) -> dict[str, Any]:
-    """One metric of one arm, and how it compares."""
-    out: dict[str, Any] = {
-        "said": metric.said,
-        "less_is_better": metric.less,
-        "median": _plain(float(np.median(ours))),
-        "mean": _plain(float(np.mean(ours))),
-        "per_seed": [_plain(v) for v in ours],
-    }
-    for other in (RANDOM, AUTO):
-        if arm == other or other not in each:
-            continue
-        found = compare(metric, ours, each[other], budget)
-        out[f"vs_{other}"] = {
-            "as": "ratio" if metric.ratio else "difference",
-            "value": _plain(found.value),
-            "ci95": [_plain(v) for v in found.ci95],
-            "verdict": found.verdict,
-        }
-    return out
-
-
-def _means(tables: dict[str, Any]) -> dict[str, Any]:
-    """Over all tables of one kind: the mean of each metric, and of its comparison with random."""
-    out: dict[str, Any] = {}
-    for kind in ("rare", "cold", "model"):
-        those = [t for name, t in tables.items() if _kind(name) == kind]
-        if len(those) < 2:
-            continue
-        shared = set.intersection(*(set(t["arms"]) for t in those))
-        out[kind] = {
-            arm: _mean_of([t["arms"][arm]["metrics"] for t in those])
-            for arm in those[0]["arms"]
-            if arm in shared
-        }
-    return out
-
-
-def _kind(name: str) -> str:
-    return "cold" if TABLES[name].start == "without" else TABLES[name].kind
-
-
-def _mean_of(tables: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for metric in tables[0]:
-        means = [t[metric]["mean"] for t in tables]
-        against = [t[metric].get(f"vs_{RANDOM}", {}).get("value") for t in tables]
-        out[metric] = {
-            "mean": _plain(_mean(means)),
-            f"vs_{RANDOM}": None if None in against else _plain(_mean(against)),
-        }
-    return out
-
-
-def _mean(numbers: Sequence[float | None]) -> float:
-    return float(np.mean([math.nan if v is None else v for v in numbers]))
+    def _refusal(self, arm: str) -> str:
+        """Why this arm does not play here; empty: it does."""
+        goal = self.case.protocol.goal
+        if arm in peers.ARMS:
+            kinds = set(self.case.experiments.pool.kinds.values())
+            return peers.refusal(arm, goal, kinds, self.peers)
+        if arm == default(goal):
+            return f"the same as {AUTO}"
+        return "it needs a limit" if arm in NEED_LIMIT and goal.threshold is None else ""
 
 
 def _progress(what: str) -> Callable[[int, int], None]:
@@ -274,9 +234,5 @@ def _progress(what: str) -> Callable[[int, int], None]:
     return tell
 
 
-def _rounded(numbers: Any) -> list[float | None]:
-    return [_plain(v, 4) for v in np.atleast_1d(numbers)]
-
-
-def _plain(value: float, digits: int = 6) -> float | None:
-    return round(float(value), digits) if math.isfinite(value) else None
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

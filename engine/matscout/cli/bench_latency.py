@@ -60,7 +60,7 @@ class Options:
 
 def latency(options: Options) -> dict[str, Any]:
     """Seconds and MB of each engine and pool: medians over interleaved rounds, and every round."""
-    python = options.peer_python
+    python = peers.interpreters(options.peer_python).get(peers.BAYBE)
     peer = None if python is None else peers.hello(python)
     ours = (*options.pools, LARGE) if options.large else options.pools
     tasks: dict[str, Task] = {f"matscout {n}": _ours(n) for n in ours}
@@ -221,7 +221,7 @@ def _theirs(python: str, count: int) -> Task:
         columns = dict(zip(names, X.T.tolist(), strict=True))
         kinds, peer = dict.fromkeys(names, "number"), peers.Peer(python, threads=None)
         try:
-            peer("hello")
+            peer.hello()
             start = time.perf_counter()
             peer("new", ids=ids, columns=columns, kinds=kinds, direction="max", seed=0)
             made = time.perf_counter()

@@ -177,6 +177,11 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 
 
+def kind_of(name: str) -> str:
+    """The group that a table belongs to."""
+    return "cold" if TABLES[name].start == "without" else TABLES[name].kind
+
+
 def chosen(words: str) -> list[str]:
     """Names of tables, from names and groups with commas. InputError where one is unknown."""
     names: list[str] = []

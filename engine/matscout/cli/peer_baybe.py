@@ -1,8 +1,5 @@
-"""BayBE behind JSON lines on standard input and output, one answer for each line.
+"""BayBE, as peer_serve.py lets it answer.
 
-Started as a file by a Python that has baybe installed and need not have matscout:
-
-    {"do": "hello"}                                     {"versions": {"baybe": "0.15.0", …}}
     {"do": "new", "ids": […], "columns": {name: […]},
      "kinds": {name: "number" | "category"},
      "direction": "min" | "max", "seed": 0}             {}
@@ -16,12 +13,8 @@ numerical target, everything else by default; labels are one-hot.
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import resource
 import sys
-from importlib.metadata import version
 from typing import Any
 
 _TARGET = "measured"
@@ -29,11 +22,6 @@ _TARGET = "measured"
 
 class Session:
     """The campaign that the other side plays."""
-
-    def hello(self) -> dict[str, Any]:
-        import baybe  # type: ignore[import-not-found]  # noqa: F401
-
-        return {"versions": {name: version(name) for name in ("baybe", "botorch", "torch")}}
 
     def new(
         self,
@@ -44,7 +32,7 @@ class Session:
         seed: int,
     ) -> dict[str, Any]:
         import pandas as pd
-        from baybe import Campaign, active_settings
+        from baybe import Campaign, active_settings  # type: ignore[import-not-found]
         from baybe.parameters import CategoricalParameter  # type: ignore[import-not-found]
         from baybe.searchspace import (  # type: ignore[import-not-found]
             SearchSpace,
@@ -92,22 +80,3 @@ class Session:
 
     def _points(self, frame: Any) -> list[list[Any]]:
         return list(frame[list(self._frame.columns)].values.tolist())
-
-
-def main() -> None:
-    """Answer until standard input ends. Whatever the packages print goes to standard error."""
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)
-    session = Session()
-    for line in sys.stdin:
-        request = json.loads(line)
-        try:
-            with contextlib.redirect_stdout(sys.stderr):
-                answer = getattr(session, request.pop("do"))(**request)
-        except Exception as error:
-            answer = {"error": f"{type(error).__name__}: {error}"}
-        answers.write(json.dumps(answer) + "\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matscout.data.experiments import Experiments
-from matscout.drive.learned import Evaluator, learned
+from matscout.drive.backtest_said import Listener, Said
+from matscout.drive.learned import Evaluator, Learned, learned
 from matscout.drive.rehearse import rehearse
 from matscout.errors import InputError
 from matscout.goal import Goal
@@ -84,8 +85,9 @@ class Protocol:
 @dataclass(frozen=True)
 class Played:
     """One arm with one seed. `found` (experiments,) counts the wanted ones; `wanted` is how many
-    there are among `candidates`. `quality` (checkpoints,) says how good a model learned from so
-    many `labels` is on what was held out; empty where the model does not matter.
+    there are among `candidates`. `quality`, `tail` (checkpoints,) and `tenths` say how good a model
+    learned from so many `labels` is on what was held out (drive/learned.py); empty where the model
+    does not matter. `said`: what was said beforehand; None for random, who says nothing, and of classes.
     """
 
     arm: str
@@ -95,6 +97,9 @@ class Played:
     candidates: int
     labels: tuple[int, ...] = ()
     quality: tuple[float, ...] = ()
+    tail: tuple[float, ...] = ()
+    tenths: tuple[float, ...] = ()
+    said: Said | None = None
 
     def until(self, count: int) -> float:
         """Experiments until `count` of the wanted were found; infinite if they were not."""
@@ -116,10 +121,12 @@ class Played:
 
 @dataclass(frozen=True)
 class Case:
-    """Recorded experiments and what is wanted of them."""
+    """Recorded experiments and what is wanted of them. `asked_all`: arms that are also asked, now
+    and then, what they expect of every candidate."""
 
     experiments: Experiments
     protocol: Protocol
+    asked_all: frozenset[str] = frozenset()
     _cache: dict[int, tuple[Space, NDArray[np.intp], NDArray[np.intp]]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -154,6 +161,11 @@ class Case:
         return self.experiments.mean(self.protocol.target.name)
 
     @cached_property
+    def of_classes(self) -> bool:
+        """Whether the target is a class, 0 or 1, of which an interval says nothing."""
+        return bool(np.isin(self.values[self.rows], (0.0, 1.0)).all())
+
+    @cached_property
     def wanted(self) -> NDArray[np.bool_]:
         """(n_candidates,): what counts as found. For `top`, the best ceil(share * N) by the table;
         for `best`, the best one; else whatever passes the threshold, or the top for a model without
@@ -175,6 +187,7 @@ class Case:
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
         start = _start(rng, len(values), wanted, protocol)
         budget = min(protocol.budget, len(values))
+        listener: Listener | None = None
         if arm == RANDOM:
             free = np.setdiff1d(np.arange(len(values)), start)
             length = budget if protocol.models_matter else len(values)
@@ -182,47 +195,62 @@ class Case:
         else:
             wanted_rows = np.flatnonzero(wanted).tolist()
             until = frozenset([] if protocol.models_matter else wanted_rows)
+            proposer = proposer_of(arm, protocol.goal)
+            whole = arm in self.asked_all and not self.of_classes
+            listener = Listener(space, proposer, values, whole)
             order = rehearse(
                 space,
                 protocol.target,
                 values,
-                proposer_of(arm, protocol.goal),
+                proposer,
                 start,
                 budget=budget,
                 batch=protocol.batch,
                 workers=protocol.workers,
                 seed=seed,
                 until=until,
+                heard=listener,
             )
         found = np.cumsum(wanted[order], dtype=np.int64)
         # An arm that stopped early had found all there is.
         found = np.pad(found, (0, max(budget - len(found), 0)), mode="edge")
-        labels, quality = self._learned(space, order, values, test_rows)
-        return Played(arm, seed, found, int(wanted.sum()), len(values), labels, quality)
+        model = self._learned(space, order, values, test_rows)
+        return Played(
+            arm, seed, found, int(wanted.sum()), len(values), **vars(model),
+            said=None if listener is None or self.of_classes else listener.said(),
+        )  # fmt: skip
+
+    def left(self, seeds: Sequence[int]) -> int:
+        """How many candidates each of these seeds leaves to choose from, at the least: all, unless
+        some are held out to judge a model."""
+        if not self.protocol.models_matter:
+            return len(self.rows)
+        return min(len(self._hold_out(seed)[0]) for seed in seeds)
 
     def _split(self, seed: int) -> tuple[Space, NDArray[np.intp], NDArray[np.intp]]:
         """The space to choose from, its rows, and the rows held out."""
         key = seed if self.protocol.models_matter else -1
         if key not in self._cache:
             self._cache.clear()
-            rows, test = self.rows, np.zeros(0, dtype=np.intp)
-            if self.protocol.models_matter:
-                groups = np.array(self.experiments.groups)[rows]
-                rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
-                for _ in range(_SPLITS):
-                    names = rng.permutation(np.unique(groups))
-                    held = np.isin(groups, names[: round(HELD_OUT * len(names))])
-                    if self._can_judge(rows[~held], rows[held]):
-                        break
-                else:
-                    what = (
-                        f"of {len(names)} groups of candidates, {HELD_OUT:.0%} cannot be held out"
-                    )
-                    raise InputError("goal", f"{what} to judge a model", "take another goal")
-                rows, test = rows[~held], rows[held]
+            rows, test = self._hold_out(seed)
             space = Space(pool=_subset(self.experiments.pool, rows))
             self._cache[key] = space, rows, test
         return self._cache[key]
+
+    def _hold_out(self, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The rows to choose from, and those held out; none where no model is judged."""
+        rows = self.rows
+        if not self.protocol.models_matter:
+            return rows, np.zeros(0, dtype=np.intp)
+        groups = np.array(self.experiments.groups)[rows]
+        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(1,)))
+        for _ in range(_SPLITS):
+            names = rng.permutation(np.unique(groups))
+            held = np.isin(groups, names[: round(HELD_OUT * len(names))])
+            if self._can_judge(rows[~held], rows[held]):
+                return rows[~held], rows[held]
+        what = f"of {len(names)} groups of candidates, {HELD_OUT:.0%} cannot be held out"
+        raise InputError("goal", f"{what} to judge a model", "take another goal")
 
     def _can_judge(self, rows: NDArray[np.intp], test: NDArray[np.intp]) -> bool:
         """Whether there is something to find among `rows`, and in `test` something to judge by."""
@@ -240,9 +268,9 @@ class Case:
         order: Sequence[int],
         values: NDArray[np.float64],
         test_rows: NDArray[np.intp],
-    ) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    ) -> Learned:
         if not self.protocol.models_matter:
-            return (), ()
+            return Learned()
         sign, limit = self.protocol.target.sign, self.protocol.limit
         judge = Evaluator(self.experiments.pool, test_rows, sign * self.values[test_rows], limit)
         assert space.pool is not None

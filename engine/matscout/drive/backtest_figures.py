@@ -31,7 +31,9 @@ class ArmFigures:
     and its difference to it, with 95 % bootstrap intervals, seeds paired. found_ratio: area under
     the curve of what was found over that of random's expectation; found_gain: its difference to what
     random reached with the same seeds. quality: of the learned model at each number of labels, mean
-    over seeds; gain: its difference to random's at the end. by_model: whether that is what counts.
+    over seeds; gain: its difference to random's at the end. tail, tenths: its RMSE on the outer tenths
+    of the target and on each (drive/learned.py), at the end, mean over seeds. by_model: whether the
+    model is what counts.
     NaN where there is nothing to compare, as the intervals are with a single seed.
     """
 
@@ -51,6 +53,8 @@ class ArmFigures:
     found_gain: float = math.nan
     found_gain_ci: tuple[float, float] = (math.nan, math.nan)
     by_model: bool = False
+    tail: float = math.nan
+    tenths: tuple[float, ...] = ()
 
     @property
     def helped(self) -> bool | None:
@@ -96,10 +100,14 @@ def _figures(
         ours, others = (np.array([run.quality for run in part]) for part in (runs, base))
         quality = tuple(ours.mean(axis=0).tolist())
         gain, gain_ci = _interval(_mean_difference, ours[:, -1], others[:, -1])
+    tail, tenths = math.nan, ()
+    if runs[0].tenths:
+        tail = float(np.mean([run.tail[-1] for run in runs]))
+        tenths = tuple(np.mean([run.tenths for run in runs], axis=0).tolist())
     return ArmFigures(
         name, to_80, af, af_ci, saved, saved_ci, _ef_max(runs, length), float(ratio.mean()),
         tuple(tuple(run.found.tolist()) for run in runs), labels, quality, gain, gain_ci, more,
-        more_ci, by_model,
+        more_ci, by_model, tail, tenths,
     )  # fmt: skip
 
 
@@ -154,6 +162,8 @@ def to_json(arms: Mapping[str, ArmFigures], candidates: int, wanted: int) -> dic
                     "quality": [_plain(v) for v in arm.quality],
                     "gain": _plain(arm.gain),
                     "ci95": [_plain(v) for v in arm.gain_ci],
+                    "rmse_tail": _plain(arm.tail),
+                    "rmse_tenths": [_plain(v) for v in arm.tenths],
                 },
                 "helped": arm.helped,
             }

@@ -73,6 +73,9 @@ def metrics(protocol: Protocol, at: Sequence[int] = ()) -> list[Metric]:
         )
         mean = Metric(f"{name}_mean", f"{said}, mean of its curve", _Signed(_mean, sign))
         out.append(Metric(mean.name, mean.said, mean.of, not limited, not limited))
+        if not limited:
+            said = "RMSE on the lowest and the highest tenth, at the end"
+            out.append(Metric("rmse_tail", said, _tail, True, True))
     return out
 
 
@@ -83,21 +86,41 @@ def values(metric: Metric, runs: Sequence[Played]) -> Array:
 
 def compare(metric: Metric, ours: Array, theirs: Array, budget: int) -> Comparison:
     """`ours`, `theirs` (seeds,) in the order of the same seeds. NaN where they cannot be compared."""
+    each = differences(ours, theirs, budget, ratio=metric.ratio)
+    return over([each], ratio=metric.ratio, less=metric.less)
+
+
+def differences(ours: Array, theirs: Array, budget: int, *, ratio: bool) -> Array:
+    """Seed by seed, in logs for ratios; what is infinite counts as one experiment more than the
+    budget, and what cannot be compared is left out."""
     a, b = (np.where(np.isposinf(part), budget + 1.0, part) for part in (ours, theirs))
     with np.errstate(divide="ignore", invalid="ignore"):
-        each = np.log(a) - np.log(b) if metric.ratio else a - b
-    each = each[np.isfinite(each)]
-    back: Callable[[float], float] = math.exp if metric.ratio else float
-    if len(each) < 2:
-        one = back(float(each[0])) if len(each) else math.nan
-        return Comparison(one, (math.nan, math.nan), "one seed")
+        each = np.log(a) - np.log(b) if ratio else a - b
+    return np.asarray(each[np.isfinite(each)])
+
+
+def over(tables: Sequence[Array], *, ratio: bool, less: bool) -> Comparison:
+    """Of the `differences` of each table: every table counts alike, and the interval draws seeds
+    anew within each."""
+    back: Callable[[float], float] = math.exp if ratio else float
+    if not all(len(each) for each in tables):
+        return Comparison(math.nan, (math.nan, math.nan), "one seed")
+    value = float(np.mean([each.mean() for each in tables]))
+    if any(len(each) < 2 for each in tables):
+        return Comparison(back(value), (math.nan, math.nan), "one seed")
     rng = np.random.default_rng(0)
-    drawn = each[rng.integers(len(each), size=(RESAMPLES, len(each)))].mean(axis=1)
+    drawn = np.mean(
+        [
+            each[rng.integers(len(each), size=(RESAMPLES, len(each)))].mean(axis=1)
+            for each in tables
+        ],
+        axis=0,
+    )
     tail = (100 - LEVEL) / 2
     low, high = (float(v) for v in np.percentile(drawn, [tail, 100 - tail]))
     # Rounding in the mean of equal numbers must not make a difference of nothing.
-    verdict = "tie" if low <= 1e-12 and high >= -1e-12 else _verdict(low < 0, metric.less)
-    return Comparison(back(float(each.mean())), (back(low), back(high)), verdict)
+    verdict = "tie" if low <= 1e-12 and high >= -1e-12 else _verdict(low < 0, less)
+    return Comparison(back(value), (back(low), back(high)), verdict)
 
 
 def _verdict(smaller: bool, less_is_better: bool) -> str:
@@ -114,6 +137,10 @@ def _first(run: Played) -> float:
 
 def _last(run: Played) -> float:
     return run.quality[-1]
+
+
+def _tail(run: Played) -> float:
+    return run.tail[-1]
 
 
 def _mean(run: Played) -> float:

@@ -25,11 +25,13 @@ def play_all(
     proposer_of: ProposerOf,
     jobs: int = 1,
     tell: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    always: Sequence[str] = (RANDOM,),
 ) -> list[Played]:
-    """Every arm with every seed, `random` among them, in the order of arms and seeds: the result
-    does not depend on `jobs`, the number of processes. `tell` is told how many are done.
+    """Every arm with every seed, those that play `always` first, in the order of arms and seeds: the
+    result does not depend on `jobs`, the number of processes. `tell` is told how many are done.
     """
-    tasks = [(arm, seed) for arm in dict.fromkeys([RANDOM, *arms]) for seed in seeds]
+    tasks = [(arm, seed) for arm in dict.fromkeys([*always, *arms]) for seed in seeds]
     done: dict[tuple[str, int], Played] = {}
     for one in _played(case, tasks, proposer_of, min(jobs, len(tasks))):
         done[one.arm, one.seed] = one

@@ -8,7 +8,7 @@ nothing to make durable.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from matscout.history import History
 from matscout.propose.base import Proposer
 from matscout.seeds import ask_seed
 from matscout.space import Space
-from matscout.trial import Target
+from matscout.trial import Proposal, Target
 
 
 def rehearse(
@@ -33,6 +33,7 @@ def rehearse(
     workers: int = 1,
     seed: int = 0,
     until: frozenset[int] = frozenset(),
+    heard: Callable[[History, Sequence[Proposal]], None] = lambda history, proposals: None,
 ) -> list[int]:
     """Rows of the pool in the order in which they were measured.
 
@@ -41,6 +42,7 @@ def rehearse(
     budget   experiments in all, the start among them
     batch    how many are asked for at once; workers: how many run at once, each equally long
     until    stop once all of these have been measured; empty: never
+    heard    is told of every ask: the history that the proposer saw, and what it proposed
     """
     history, pool = History(), space.pool
     assert pool is not None
@@ -74,6 +76,7 @@ def rehearse(
             exhausted = not proposals
             if exhausted:
                 break
+            heard(history, proposals)
             for proposal in proposals:
                 asked(pool.row(proposal.candidate or ""))
         if not running:

@@ -1,0 +1,63 @@
+"""The file of `bench campaigns`: written after every table, and added to by the next command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from matscout.cli.bench_campaigns import Result, Store
+from matscout.cli.bench_tables import TABLES
+from matscout.drive.run import versions
+from matscout.errors import InputError
+
+
+class ResultFile(Store):
+    """`path`: where the result goes; None: nowhere. With `merge` what is there already is kept:
+    InputError unless it was made with the versions that are installed now."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        write: Callable[[Path | None, Result], None],
+        *,
+        merge: bool = False,
+    ) -> None:
+        if merge and path is None:
+            raise InputError("--merge", "there is no file to add to", "name it with --out")
+        self._path, self._write, self._merge = path, write, merge
+        self.kept()  # refused now rather than after hours
+
+    def kept(self) -> Result:
+        if not self._merge or self._path is None or not self._path.exists():
+            return {}
+        result = load(self._path)
+        now, then = versions(), result["versions"]
+        differ = sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
+        if differ:
+            said = ", ".join(f"{n} {then.get(n, 'none')}, now {now.get(n, 'none')}" for n in differ)
+            what = f"was made with other versions: {said}"
+            raise InputError(str(self._path), what, "name a new file, and play all tables again")
+        return dict(result["tables"])
+
+    def save(self, result: Result) -> None:
+        self._write(self._path, result)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """What `bench campaigns` has written. InputError where it did not."""
+    try:
+        result = json.loads(path.read_text())
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise InputError(str(path), "is no JSON", "name a file that --out has written") from None
+    keys = ("versions", "tables", "mean", "coverage")
+    if not isinstance(result, dict) or not all(isinstance(result.get(k), dict) for k in keys):
+        what = "is no result of bench campaigns of this version"
+        raise InputError(str(path), what, "name a file that --out has written")
+    for name in result["tables"]:
+        if name not in TABLES:
+            raise InputError(str(path), f"holds a table {name!r} that is not known here")
+    return result
