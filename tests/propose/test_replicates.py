@@ -228,7 +228,7 @@ def test_strategies_that_cannot_tell_when_to_repeat_say_so() -> None:
     for strategy in ("mean", "lcmd", "forest_ucb", "pareto"):
         with pytest.raises(InputError, match=f"replicates: strategy '{strategy}' asks for each"):
             PoolProposer(Goal("best"), strategy, replicates=2)
-    with pytest.raises(InputError, match="strategy 'find' asks for each candidate once"):
+    with pytest.raises(InputError, match="strategy 'balance' asks for each candidate once"):
         PoolProposer(Goal("rare", threshold=1.0), replicates=2)
     with pytest.raises(InputError, match="replicates: must be a whole number"):
         PoolProposer(replicates=0)
