@@ -35,9 +35,10 @@ def test_every_schema_left_one() -> None:
     assert [p.name for p in PAST] == [f"journal-{n}" for n in range(1, SCHEMA + 1)]
 
 
-def test_a_journal_of_the_current_schema_has_every_kind_of_event() -> None:
-    with Journal.read_only(RunFolder(ASSETS / f"journal-{SCHEMA}")) as journal:
-        assert {e.kind for e in journal.read()} == set(EventKind)
+def test_a_journal_of_the_current_schema_has_every_kind_of_event(past: RunFolder) -> None:
+    with Journal.read_only(past) as journal:
+        kinds = {e.kind for e in journal.read()}
+    assert kinds == set(EventKind) or schema_of(past) < SCHEMA
 
 
 def test_it_is_sound_and_reads_as_it_did(past: RunFolder) -> None:
