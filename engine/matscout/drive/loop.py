@@ -21,6 +21,7 @@ from matscout.drive.absorb import events_for, given_up, withdrawn
 from matscout.drive.interrupt import Interrupt
 from matscout.drive.policy import Policy
 from matscout.drive.prune import Pruner
+from matscout.drive.prune_resume import Judged
 from matscout.drive.queue import asked_body, may_begin, next_from_queue, queued, wanted
 from matscout.drive.stop import hopeless
 from matscout.errors import JournalUnavailable
@@ -72,6 +73,8 @@ class Loop:
     """Why nothing more should be asked for, as a pure function of the history; see stopping.py."""
     obsolete: Callable[[History, Sequence[Proposal]], Mapping[int, str]] | None = None
     """Which running trials to cancel for what was just proposed, and why; see obsolete.py."""
+    judged: Judged = field(default_factory=Judged)
+    """What the pruner said before this sitting; see prune_resume.py."""
 
     def __post_init__(self) -> None:
         self._inbox: deque[Outcome] = deque()
@@ -79,7 +82,8 @@ class Loop:
         self._owed: deque[Outcome] = deque()  # outcomes to acknowledge once they are journalled
         self._running: dict[int, int] = {}  # trial → attempt that this sitting submitted
         self._deadline: dict[int, float] = {}  # trial → when its lease ends, monotonic
-        self._stopping: dict[int, str] = {}  # trial → why it was asked to end
+        self._stopping = dict(self.judged.sentenced)  # trial → why it was asked to end
+        self._heard = dict(self.judged.heard)  # trial → the last step that was judged
         self._exhausted = False
         self._started = self.clock.monotonic()
 
@@ -254,6 +258,9 @@ class Loop:
     def _consider_pruning(self, trial: Trial) -> None:
         if self.pruner is None or trial.id in self._stopping or trial.id not in self._running:
             return
+        if trial.reports[-1].step <= self._heard.get(trial.id, 0):
+            return  # a retried attempt goes over steps again that were judged in their time
+        self._heard[trial.id] = trial.reports[-1].step
         reason = self.pruner.verdict(self.history, trial)
         if reason:
             self._stopping[trial.id] = reason

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from matscout.drive.prune_index import (
+    Reported,
+    each_step,
+    last_steps,
+    last_value,
+    reported,
+    without_value,
+)
 from matscout.errors import InputError
 from matscout.history import History
+from matscout.propose.memo import Memo
 from matscout.trial import Trial
 
 
@@ -21,36 +30,30 @@ class Pruner(Protocol):
 class SuccessiveHalving:
     """Asynchronous successive halving (ASHA): Li et al., MLSys 2020, Algorithm 2, stopping variant.
 
-    Rungs lie at steps r·ηᵏ. At a rung a trial goes on only if it is among the best 1/η of all that
-    have reported there so far; until η have, all go on.
+    Rungs lie at steps r·ηᵏ; a trial stands on one with its first report there or beyond. It goes on
+    only if it is among the best 1/η of all that have stood there so far; until η have, all go on.
     """
 
     min_step: int = 1
     factor: int = 3
+    _index: Memo[Reported] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.min_step < 1 or self.factor < 2:
             raise InputError("early_stopping", "needs min_step >= 1 and factor >= 2")
+        object.__setattr__(self, "_index", reported(self._places))
 
     def verdict(self, history: History, trial: Trial) -> str:
-        step = trial.reports[-1].step if trial.reports else 0
-        if not self._is_rung(step):
+        passed = rungs(self.min_step, self.factor, *last_steps(trial))
+        if not passed:
             return ""
-        values = _at_step(history, step)
-        mine = values.pop(trial.id, math.nan)
-        if math.isnan(mine):
-            return f"not finite at step {step}"
-        better = sum(1 for v in values.values() if v > mine)
-        peers = len(values) + 1
-        if peers < self.factor or better < max(peers // self.factor, 1):
-            return ""
-        return f"place {better + 1} of {peers} at step {step}"
+        mine = last_value(trial, history.targets[0])
+        if mine is None:
+            return without_value(trial, history.targets[0])
+        return halved(self._index(history).values(passed[-1]), mine, self.factor, trial)
 
-    def _is_rung(self, step: int) -> bool:
-        rung = self.min_step
-        while rung < step:
-            rung *= self.factor
-        return rung == step
+    def _places(self, trial: int, before: int, step: int) -> Sequence[int]:
+        return rungs(self.min_step, self.factor, before, step)
 
 
 @dataclass(frozen=True)
@@ -59,30 +62,41 @@ class Median:
 
     min_step: int = 1
     min_trials: int = 5
+    _index: Memo[Reported] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_index", reported(each_step))
 
     def verdict(self, history: History, trial: Trial) -> str:
-        step = trial.reports[-1].step if trial.reports else 0
-        if step < self.min_step:
+        step = last_steps(trial)[1]
+        if step < max(self.min_step, 1):
             return ""
-        values = _at_step(history, step)
-        mine = values.pop(trial.id, math.nan)
-        if math.isnan(mine):
-            return f"not finite at step {step}"
-        if len(values) < self.min_trials:
+        mine = last_value(trial, history.targets[0])
+        if mine is None:
+            return without_value(trial, history.targets[0])
+        values = self._index(history).values(step)
+        others = len(values) - 1
+        if others < max(self.min_trials, 1):
             return ""
-        ranked = sorted(values.values())
-        median = ranked[len(ranked) // 2]
+        # The upper median of the others: the value at that place once mine is left out.
+        place = others // 2
+        median = values[place if place < bisect_left(values, mine) else place + 1]
         return f"below the median at step {step}" if mine < median else ""
 
 
-def _at_step(history: History, step: int) -> dict[int, float]:
-    """Signed value (larger is better) of each trial that reported at `step`, by trial id."""
-    target = history.targets[0]
+def rungs(first: int, factor: int, before: int, step: int) -> list[int]:
+    """Those of first, first·η, first·η², … that lie after `before` and not after `step`."""
+    passed, rung = [], first
+    while rung <= step:
+        if rung > before:
+            passed.append(rung)
+        rung *= factor
+    return passed
 
-    def reported() -> Iterator[tuple[int, float]]:
-        for trial in history.trials:
-            for report in trial.reports:
-                if report.step == step and target.name in report.values:
-                    yield trial.id, target.sign * report.values[target.name]
 
-    return dict(reported())
+def halved(values: Sequence[float], mine: float, factor: int, trial: Trial) -> str:
+    """Whether `mine` is among the best 1/factor of the sorted `values`, which hold it."""
+    better, peers = len(values) - bisect_right(values, mine), len(values)
+    if peers < factor or better < max(peers // factor, 1):
+        return ""
+    return f"place {better + 1} of {peers} at step {trial.reports[-1].step}"

@@ -21,6 +21,7 @@ from matscout.drive.interrupt import Interrupt
 from matscout.drive.loop import Loop, Observer
 from matscout.drive.policy import Policy
 from matscout.drive.prune import Pruner
+from matscout.drive.prune_resume import retold
 from matscout.errors import InputError, RunFailed
 from matscout.event import Event, EventKind
 from matscout.fleet.base import Fleet
@@ -145,6 +146,7 @@ def sit(
     for note in journal.notes:
         observer.note(note)
     recovered = _recover(folder, journal, history, spec.policy, observer, interrupt)
+    judged = retold(journal.read(), history, pruner)
     fleet = start_fleet()
     try:
         loop = Loop(
@@ -161,8 +163,10 @@ def sit(
             interrupt,
             stop,
             obsolete,
+            judged,
         )
-        loop.record(Event(EventKind.OPENED, body=_opened_body(spec)))
+        opened = Event(EventKind.OPENED, body=_opened_body(spec))
+        loop.record(opened, *judged.endings(history, recovered))
         return loop.run(recovered)
     finally:
         fleet.close()
