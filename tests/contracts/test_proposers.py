@@ -20,9 +20,14 @@ from matscout.goal import Goal
 from matscout.history import History
 from matscout.parameter import Categorical, Float, Int, Ordinal
 from matscout.pool import Pool
+from matscout.propose.auto import AutoProposer
 from matscout.propose.base import Proposer
+from matscout.propose.cma_es import CmaEsProposer
 from matscout.propose.gp import GpProposer
+from matscout.propose.grid import GridProposer
+from matscout.propose.nsga import Nsga2Proposer, Nsga3Proposer
 from matscout.propose.pool import PoolProposer
+from matscout.propose.qmc import QmcProposer
 from matscout.propose.random import RandomProposer
 from matscout.propose.sobol import SobolProposer
 from matscout.propose.strategies.named import STRATEGIES
@@ -36,8 +41,16 @@ PROPOSERS: dict[str, Callable[[], Proposer]] = {
     "random": RandomProposer,
     "sobol": SobolProposer,
     "tpe": lambda: TpeProposer(startup=4),
+    "cmaes": lambda: CmaEsProposer(population=4),
     "gp": lambda: GpProposer(startup=4),
+    "nsga2": lambda: Nsga2Proposer(population=4),
+    "nsga3": lambda: Nsga3Proposer(population=4),
+    "qmc": QmcProposer,
+    "grid": GridProposer,
+    "auto": lambda: AutoProposer(budget=600),
 }
+NOT_FOR_POOLS = ("tpe", "cmaes", "nsga2", "nsga3", "grid", "auto")
+"""The last passes pools on to `gp`, which sits the exam itself."""
 GOAL = Goal("best", threshold=0.6)
 """With a limit, because some strategies ask for one; half of what `Lab.truth` says passes it."""
 
@@ -105,7 +118,7 @@ def sitting(kinds: Iterable[str]) -> list[ParameterSet]:
         pytest.param(make, kind, id=f"{name}-{kind}")
         for name, make in {**PROPOSERS, **STRATEGIC}.items()
         for kind in kinds
-        if (name not in STRATEGIC if kind != "pool" else name != "tpe")
+        if (name not in STRATEGIC if kind != "pool" else name not in NOT_FOR_POOLS)
     ]
 
 
@@ -240,7 +253,7 @@ def everyone_elses_state() -> list[object]:
     ]
 
 
-QUICK = {"random", "sobol", "tpe"}
+QUICK = {"random", "sobol", "tpe", "cmaes", "nsga2", "nsga3", "qmc", "grid", "auto"}
 EVERY_TIME = QUICK | {"gp", "pool-lcb", "pool-lcmd"}
 
 
@@ -248,7 +261,7 @@ def replays() -> Iterator[ParameterSet]:
     """A fit takes some 50 ms: every seventh ask for every change, all in a full run."""
     for name, make in {**PROPOSERS, **STRATEGIC}.items():
         for kind in ("pool",) if name in STRATEGIC else ("mixed", "conditional", "simplex", "pool"):
-            if not (name == "tpe" and kind == "pool"):
+            if not (name in NOT_FOR_POOLS and kind == "pool"):
                 for step in (1,) if name in QUICK else (7, 1):
                     full = step == 1 and name not in QUICK
                     slow = full or name not in EVERY_TIME

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,10 @@ _FORBIDDEN_AHEAD = 4096
 """How many points constraints may forbid before the sequence is given up as useless there."""
 
 
+Points = Callable[[int, int, int], NDArray[np.float64]]
+"""(width, scramble, n) → the first n points, (n, width) in [0, 1)."""
+
+
 class SobolProposer:
     """The k-th trial gets the k-th allowed point of one sequence, Owen-scrambled.
 
@@ -42,7 +47,7 @@ class SobolProposer:
         self.scramble_seed = scramble_seed
         self._tools = Toolbox()
         self._candidates = Memo(Candidates)
-        self._sequence = Memo(_Sequence)
+        self._sequence = Memo(lambda tools, seed: _Sequence(tools, seed, self._points))
 
     def propose(self, space: Space, history: History, n: int, *, seed: int) -> list[Proposal]:
         scramble = self.scramble_seed if self.scramble_seed is not None else run_seed(history)
@@ -79,7 +84,7 @@ class SobolProposer:
         if not 0 < width <= MOST_DIMENSIONS:
             wanted = generator(seed, 0).random((n, width))
         else:
-            wanted = sequence(width, scramble, first + n)[first:]
+            wanted = self._points(width, scramble, first + n)[first:]
         out: list[Proposal] = []
         for point in wanted[: int(free.sum())]:
             gap = np.square(unit - point).sum(axis=1)
@@ -88,12 +93,16 @@ class SobolProposer:
             out.append(candidates.proposal(row, {"rule": self.name}))
         return out
 
+    def _points(self, width: int, scramble: int, n: int) -> NDArray[np.float64]:
+        """The first n of the sequence that is followed."""
+        return sequence(width, scramble, n)
+
 
 class _Sequence:
     """The points of the sequence that are allowed, found as far as they have been asked for."""
 
-    def __init__(self, tools: SpaceTools, scramble: int) -> None:
-        self._tools, self._scramble = tools, scramble
+    def __init__(self, tools: SpaceTools, scramble: int, points: Points) -> None:
+        self._tools, self._scramble, self._points = tools, scramble, points
         self._allowed: list[Point] = []
         self._scanned = 0
 
@@ -105,7 +114,7 @@ class _Sequence:
             if self._scanned >= enough or width > MOST_DIMENSIONS:
                 return None
             grown = max(64, 2 * self._scanned)
-            for unit in sequence(width, self._scramble, grown)[self._scanned :].tolist():
+            for unit in self._points(width, self._scramble, grown)[self._scanned :].tolist():
                 point = self._tools.sampler.at(unit)
                 if point is not None:
                     self._allowed.append(point)
