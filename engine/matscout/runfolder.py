@@ -74,6 +74,11 @@ class RunFolder:
     def report(self) -> Path:
         return self.root / "report.html"
 
+    @property
+    def baselines(self) -> Path:
+        """What untuned models score on a trainer's folds: derived, and made anew if lost."""
+        return self.root / "baselines.json"
+
     def checkpoints(self, trial: int) -> Path:
         return self.root / "checkpoints" / f"trial-{trial:06d}"
 

@@ -30,6 +30,11 @@ CONFIG_MISTAKES = {
     "no TOML": ("[space.parameters]", "[space.parameters", "is not TOML"),
     "text for a number": ("low = -5.0", 'low = "a"', "low must be a finite number, got 'a'"),
     "an unknown space": ("[space.parameters]", "[space.parameter]", "space: unknown key 'parameter'"),
+    "an unknown pruner": ("[run]", '[early_stopping]\ntype = "hyperbnd"\n[run]', "early_stopping.type: unknown 'hyperbnd'; did you mean 'hyperband'?"),
+    "a pruner without its length": ("[run]", '[early_stopping]\ntype = "hyperband"\n[run]', "early_stopping: max_step is missing; a hyperband early_stopping needs it"),
+    "a pruner's misspelt option": ("[run]", '[early_stopping]\ntype = "patience"\n_index = 3\n[run]', "early_stopping: unknown key '_index'"),
+    "a pruner where nothing is reported": ('type = "function"\ntarget = "objective_of_ours:loss"\n', 'type = "command"\nargv = ["true"]\n[early_stopping]\ntype = "asha"\n', "early_stopping: 'asha' needs values on the way, and evaluator 'command' reports none; leave it out"),
+    "a pruner of folds for epochs": ('type = "function"\ntarget = "objective_of_ours:loss"\n', 'type = "tabular"\ntable = "t.csv"\npredict = "y"\nmodel = "mlp"\n[early_stopping]\ntype = "wilcoxon"\n', "early_stopping: 'wilcoxon' compares folds: steps here are epochs; use asha or median"),
     "a fleet that is none": ('"inline"', '"inlin"', "run.fleet: input should be"),
 }  # fmt: skip
 
@@ -154,3 +159,12 @@ def test_export_never_overwrites(home: Path, matscout: Matscout) -> None:
 def test_tracebacks_only_for_those_who_ask(home: Path, matscout: Matscout) -> None:
     assert "Traceback" not in matscout("sweep", "no_such.toml").err
     assert "Traceback" in matscout("--debug", "sweep", "no_such.toml").err
+
+
+def test_a_pruner_that_sees_nothing_is_said_once(home: Path, matscout: Matscout) -> None:
+    """A function may report or not; that it does not is known after the first trial."""
+    text = (home / "first.toml").read_text()
+    (home / "first.toml").write_text(text + '[early_stopping]\ntype = "asha"\n')
+    said = matscout("sweep", "first.toml")
+    assert said.code == 0
+    assert said.err.count("reported nothing on the way, and no 'loss'") == 1

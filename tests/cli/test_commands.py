@@ -119,9 +119,28 @@ def test_ready_spaces_are_listed_and_used(home: Path, matscout: Matscout) -> Non
     assert matscout("spaces", "crystal_grph").code == 2
 
 
-@pytest.mark.parametrize("name", ["random", "sobol", "tpe", "gp"])
+@pytest.mark.parametrize(
+    "name", ["random", "sobol", "tpe", "cmaes", "gp", "qmc", "grid", "nsga2", "nsga3", "auto"]
+)
 def test_every_proposer_by_name(home: Path, matscout: Matscout, name: str) -> None:
     config = (home / "first.toml").read_text().replace('"random"', f'"{name}"')
     (home / "first.toml").write_text(config)
     said = matscout("sweep", "first.toml", "--trials", "12")
     assert said.code == 0 and "12 complete" in said.out, said.err
+
+
+def test_auto_knows_the_budget_and_says_in_the_journal_what_it_picked(
+    home: Path, matscout: Matscout
+) -> None:
+    """Also when the command line changes it; trials of no time are then seen to be too fast."""
+    config = (home / "first.toml").read_text().replace('"random"', '"auto"')
+    (home / "first.toml").write_text(config)
+    assert matscout("sweep", "first.toml").code == 0
+    assert matscout("resume", "first", "--trials", "14").code == 0
+    with Journal.read_only(RunFolder.of("first")) as journal:
+        asked = [e.body for e in journal.read() if e.kind == "asked"]
+    assert {body["proposer"] for body in asked} == {"auto"}
+    said = [body["why"]["auto"] for body in asked]
+    assert said[0] == "sobol: 8 trials are too few to learn from"
+    assert said[8] == "gp: 14 trials, 5 columns, 1 condition"
+    assert said[13].startswith("sobol: a suggestion is wanted every ")

@@ -100,6 +100,27 @@ def sweep(
     end(start(config, "sweep", runs, overrides, json))
 
 
+@app.command()
+def nested(
+    config: ConfigFile,
+    runs: Runs = DEFAULT_RUNS,
+    outer: Annotated[int, typer.Option(min=2, help="Outer folds: so many sweeps.")] = 5,
+    name: Name = None,
+    seed: Seed = None,
+    trials: Trials = None,
+    workers: Workers = None,
+    fleet: FleetName = None,
+    json: Json = False,
+) -> None:
+    """Sweep once for each outer fold, and score what is chosen on rows that no sweep saw."""
+    from matscout.cli.nested import start
+
+    overrides = {
+        "name": name, "seed": seed, "trials": trials, "workers": workers, "fleet": fleet,
+    }  # fmt: skip
+    end(start(config, runs, outer, overrides, json))
+
+
 @campaign.command("new")
 def campaign_new(
     config: ConfigFile, runs: Runs = DEFAULT_RUNS, name: Name = None, seed: Seed = None

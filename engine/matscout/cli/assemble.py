@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from matscout.cli import registry
 from matscout.cli.judge import forecaster, goal_of, stop_rules
 from matscout.data.pools import read_space
-from matscout.drive.config import Config, Part, parse_config, read_toml
+from matscout.drive.baselines import HasBaselines, keep_baselines
+from matscout.drive.config import Config, Part, RunTable, parse_config, read_toml
 from matscout.drive.interrupt import Interrupt, listening
 from matscout.drive.loop import Observer
+from matscout.drive.prune_note import Watchful
 from matscout.drive.run import RunSpec, reopen, sit
 from matscout.drive.stopping import rules_of
 from matscout.errors import InputError, did_you_mean
+from matscout.fleet.base import EvaluatorFactory
 from matscout.goal import Goal
 from matscout.history import History
 from matscout.propose.base import Forecaster, Proposer
@@ -62,19 +66,23 @@ def spec_from_config(
     if config.proposer is None:
         config = config.model_copy(update={"proposer": _default_proposer(config, space)})
     assert config.proposer is not None
-    proposer = proposer_of(config.proposer, config.goal.goal() if config.goal else None)
+    goal = config.goal.goal() if config.goal else None
+    proposer = proposer_of(config.proposer, goal, config.run)
     if space.pool is None and getattr(proposer, "needs_pool", False):
         raise InputError(
             "proposer.type", f"{proposer.name!r} chooses from pools only", "use gp or tpe"
         )
     if config.run.cancel_obsolete:
         _check_cancels(config, space, proposer)
-    registry.pruner(config.early_stopping)
+    if config.early_stopping is not None:
+        _check_early_stopping(config, config.early_stopping)
     rules_of(config.stop, pool=space.pool is not None)
     if config.evaluator is not None:
         evaluator = registry.evaluator_factory(config.evaluator, base)()
         if hasattr(evaluator, "check"):  # trainers read their data and know their hyperparameters
             evaluator.check(tuple(space.by_name))
+        if hasattr(evaluator, "check_targets"):  # and what they report, and which way is better
+            evaluator.check_targets(targets)
     return RunSpec(
         name=config.name,
         kind=config.kind,
@@ -85,6 +93,22 @@ def spec_from_config(
         config=config.model_dump(mode="json", exclude={"space"}),
         origin=origin,
     )
+
+
+def _check_early_stopping(config: Config, part: Part) -> None:
+    """That it is put together rightly, and has something to go by."""
+    registry.pruner(part)
+    evaluator = config.evaluator
+    if evaluator is None or evaluator.type in registry.SILENT:
+        who = "people report" if evaluator is None else f"evaluator {evaluator.type!r} reports"
+        what = f"{part.type!r} needs values on the way, and {who} none"
+        raise InputError("early_stopping", what, "leave it out")
+    epochs = evaluator.type == "crystal_graph" or evaluator.options.get("model") == "mlp"
+    if part.type == "wilcoxon" and (epochs or evaluator.options.get("objective") == "robert"):
+        what = "steps here are epochs" if epochs else "what 'robert' reports is no mean of folds"
+        raise InputError(
+            "early_stopping", f"'wilcoxon' compares folds: {what}", "use asha or median"
+        )
 
 
 def _check_cancels(config: Config, space: Space, proposer: Proposer) -> None:
@@ -116,9 +140,10 @@ def _default_proposer(config: Config, space: Space) -> Part:
     return Part(type="pool" if config.goal is not None and "pool" in registry.PROPOSERS else "gp")
 
 
-def proposer_of(part: Part, goal: Goal | None) -> Proposer:
+def proposer_of(part: Part, goal: Goal | None, run: RunTable | None = None) -> Proposer:
     """The proposer, told the goal if it takes one; InputError if it would ignore one that it must
-    not: every proposer is after the best value, and only some after anything else."""
+    not: every proposer is after the best value, and only some after anything else. `auto` is told
+    how much `run` has to spend."""
     if goal is not None and "goal" in part.options:
         raise InputError("proposer.goal", "there is a [goal] already", "keep one")
     if goal is not None and _takes_goal(part.type):
@@ -128,6 +153,8 @@ def proposer_of(part: Part, goal: Goal | None) -> Proposer:
         mend = f"use {' or '.join(able)}, over a pool" if able else "leave the goal out"
         best = "the best of one target" if goal.desirability else "the best"
         raise InputError("goal", f"proposer {part.type!r} is only ever after {best}", mend)
+    if run is not None and part.type == "auto":
+        part = Part(type="auto", **{"budget": run.trials, "workers": run.workers, **part.options})
     return registry.proposer(part)
 
 
@@ -162,6 +189,7 @@ def drive(
         factory = registry.evaluator_factory(config.evaluator, base)
         proposer = _proposer_of_run(spec, config)
         rules = stop_rules(spec, proposer)
+        _measure_baselines(folder, spec, config, factory, observer)
         with listening(Interrupt()) as interrupt, _members(proposer, config):
             reason = sit(
                 folder,
@@ -171,7 +199,7 @@ def drive(
                 proposer=proposer,
                 start_fleet=lambda: registry.fleet(config.run, factory, spec.targets, folder),
                 pruner=registry.pruner(config.early_stopping),
-                observer=observer,
+                observer=observer if config.early_stopping is None else Watchful(observer),
                 interrupt=interrupt,
                 stop=rules.verdict if rules.rules else None,
                 obsolete=_obsolete(spec, proposer),
@@ -179,6 +207,28 @@ def drive(
         return reason, spec
     finally:
         journal.close()
+
+
+def _measure_baselines(
+    folder: RunFolder,
+    spec: RunSpec,
+    config: Config,
+    factory: EvaluatorFactory,
+    observer: Observer,
+) -> None:
+    """What untuned models score, before the first trial: the workers' cores are still idle."""
+    if spec.kind != "sweep" or config.evaluator is None:
+        return
+    if config.evaluator.type not in registry.HAS_BASELINES:
+        return
+    trainer = cast(HasBaselines, factory())
+    if trainer.target_name != spec.targets[0].name:
+        return
+    try:
+        jobs = min(spec.policy.slots, os.cpu_count() or 1)
+        keep_baselines(folder, trainer, jobs, observer.note)
+    except InputError:
+        return  # a table that has gone, say: each trial will tell
 
 
 @contextmanager
@@ -213,7 +263,8 @@ def proposer_of_run(spec: RunSpec) -> Proposer:
 
 def _proposer_of_run(spec: RunSpec, config: Config) -> Proposer:
     assert config.proposer is not None
-    return proposer_of(config.proposer, goal_of(spec) if spec.config.get("goal") else None)
+    goal = goal_of(spec) if spec.config.get("goal") else None
+    return proposer_of(config.proposer, goal, config.run)
 
 
 def find_run(name: str, runs: Path) -> RunFolder:

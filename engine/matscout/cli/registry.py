@@ -23,10 +23,16 @@ from matscout.runfolder import RunFolder
 from matscout.trial import Target
 
 PROPOSERS = {
+    "auto": "matscout.propose.auto:AutoProposer",
     "random": "matscout.propose.random:RandomProposer",
     "sobol": "matscout.propose.sobol:SobolProposer",
     "tpe": "matscout.propose.tpe:TpeProposer",
+    "cmaes": "matscout.propose.cma_es:CmaEsProposer",
     "gp": "matscout.propose.gp:GpProposer",
+    "nsga2": "matscout.propose.nsga:Nsga2Proposer",
+    "nsga3": "matscout.propose.nsga:Nsga3Proposer",
+    "qmc": "matscout.propose.qmc:QmcProposer",
+    "grid": "matscout.propose.grid:GridProposer",
     "pool": "matscout.propose.pool:PoolProposer",
 }
 EVALUATORS = {
@@ -39,10 +45,22 @@ EVALUATORS = {
 }
 PRUNERS = {
     "asha": "matscout.drive.prune:SuccessiveHalving",
+    "hyperband": "matscout.drive.prune_hyperband:Hyperband",
     "median": "matscout.drive.prune:Median",
+    "percentile": "matscout.drive.prune_percentile:Percentile",
+    "wilcoxon": "matscout.drive.prune_wilcoxon:Wilcoxon",
+    "patience": "matscout.drive.prune_patience:Patience",
 }
+SILENT = frozenset({"table", "command", "chgnet"})
+"""Evaluators that say nothing before their measurement: nothing for a pruner to go by."""
 RUNS_FOREIGN_CODE = frozenset({"function", "command"})
 """Evaluators that start what a config names: such a name is never taken from a run folder."""
+
+HAS_BASELINES = frozenset({"tabular"})
+"""Evaluators that know what untuned models score where their own are judged."""
+
+NESTS = frozenset({"tabular"})
+"""Evaluators that can hide rows from a sweep, for `matscout nested`."""
 
 
 def proposer(part: Part) -> Proposer:

@@ -6,6 +6,7 @@ import json as jsonlib
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ from matscout.cli.assemble import find_run, proposer_of_run
 from matscout.cli.judge import judgement, judgement_lines
 from matscout.cli.progress import label, mean_said, often
 from matscout.data.pools import ready_space, ready_spaces
+from matscout.drive.baselines import read_baselines
 from matscout.drive.run import RunSpec, load
 from matscout.errors import InputError, did_you_mean, one_line
 from matscout.history import History
 from matscout.journal import Journal
 from matscout.owner import current_owner
 from matscout.propose.observations import best_of, count_of, sem_of, value_of
+from matscout.report.against import against
+from matscout.report.against import lines as against_lines
 from matscout.runfolder import RunFolder
 from matscout.trial import State, Trial
 
@@ -130,6 +134,10 @@ def summary(folder: RunFolder, history: History, spec: RunSpec) -> dict[str, Any
         "queue": [_called(body) for body in history.queue],
         "states": {s.value: history.count(s) for s in State if history.count(s)},
         "best": _pooled(best, history) if best else None,
+        "baselines": [
+            asdict(one) | {"verdict": one.verdict}
+            for one in against(history, read_baselines(folder))
+        ],
         "driver": current_owner(folder.lock) or None,
         "stopped": history.stopped or None,
         "with_people": [_trial(history.trials[i]) for i in sorted(history.with_person)],
@@ -153,6 +161,7 @@ def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[st
             lines.append(
                 one_line("with: " + ", ".join(f"{k} = {v}" for k, v in best.params.items()))
             )
+        lines += against_lines(history, read_baselines(folder))
     driver = current_owner(folder.lock)
     if driver:
         lines.append(f"running now: {driver}")

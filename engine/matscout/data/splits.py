@@ -55,6 +55,31 @@ def split(
     raise InputError(WHERE, f"no split is called '{kind}'", did_you_mean(kind, KINDS))
 
 
+def repeats_of(
+    kind: str,
+    y: np.ndarray,
+    repeats: int,
+    *,
+    folds: int = 5,
+    fraction: float = 0.2,
+    groups: Sequence[object] | np.ndarray | None = None,
+    classes: bool = False,
+    seed: int = 0,
+) -> list[Fold]:
+    """`repeats` different splits of that `kind`, one after the other ("repeated" is "kfold")."""
+    if repeats < 1:
+        raise InputError(WHERE, f"repeats must be at least 1, got {repeats}")
+    seeds = np.random.SeedSequence(seed).generate_state(repeats)
+    return [
+        fold
+        for own in seeds
+        for fold in split(
+            "kfold" if kind == "repeated" else kind, y, folds=folds, fraction=fraction,
+            groups=groups, classes=classes, seed=int(own),
+        )
+    ]  # fmt: skip
+
+
 def holdout(n: int, fraction: float, seed: int) -> list[Fold]:
     """One fold: `fraction` of the rows, at least one, judge the rest."""
     if not 0.0 < fraction < 1.0:

@@ -7,7 +7,7 @@ one after the other would show it the first fold only. A single split is one fol
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,15 +42,28 @@ class NetworkFold:
         return metric.score(self.truth, self.predictions(metric))
 
 
+def _mean(scores: Sequence[float]) -> float:
+    return float(np.mean(scores))
+
+
 class Lockstep:
-    """The folds of one trial and the scores that they have had: `scores[epoch][fold]`."""
+    """The folds of one trial and the scores that they have had: `scores[epoch][fold]`.
+
+    `value` makes one number of the folds' scores: their mean, unless an objective says otherwise.
+    """
 
     def __init__(
-        self, folds: Sequence[NetworkFold], metric: Metric, epochs: int, target: str, keeper: Keeper
+        self,
+        folds: Sequence[NetworkFold],
+        metric: Metric,
+        epochs: int,
+        target: str,
+        keeper: Keeper,
+        value: Callable[[Sequence[float]], float] = _mean,
     ) -> None:
         self.folds, self.metric, self.epochs = folds, metric, epochs
         self.scores: list[list[float]] = []
-        self._target, self._keeper = target, keeper
+        self._target, self._keeper, self._value = target, keeper, value
 
     def train(self, context: Context) -> Generator[Report, None, bool]:
         """Go on from the newest checkpoint, if there is one, to the last epoch. True when through;
@@ -104,7 +117,7 @@ class Lockstep:
         return not self._done() or math.isfinite(sum(self.last))
 
     def _report(self, epoch: int, checkpoint: bool) -> Report:
-        value = float(np.mean(self.scores[epoch - 1]))
+        value = self._value(self.scores[epoch - 1])
         return Report(epoch, {self._target: value}, checkpoint=checkpoint)
 
     def _save(self) -> None:

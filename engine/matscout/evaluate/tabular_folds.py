@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -12,11 +12,15 @@ import numpy as np
 import torch
 
 from matscout.checkpoint import Checkpoint
-from matscout.data.splits import Fold, split
+from matscout.data.splits import Fold
 from matscout.data.tables import Table, read_table
+from matscout.errors import InputError
 from matscout.evaluate.base import Context
 from matscout.evaluate.keeper import Keeper
 from matscout.evaluate.lockstep import Lockstep, NetworkFold
+from matscout.evaluate.objectives import Plan, plan
+from matscout.evaluate.outer import only, outer_fold
+from matscout.evaluate.tabular_scores import Seen, measurement, views
 from matscout.evaluate.trainer_options import check_folds, digest, write_predictions
 from matscout.models import hyperparameters as hyper
 from matscout.models import tabular
@@ -32,15 +36,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TabularData:
-    """A table, its inputs side by side, the folds, and what a dummy scores on each of them."""
+    """A table, its inputs side by side, the folds, and what a dummy scores on each of them.
+
+    `rows` are the numbers that the rows have in the file. `also` are metrics measured beside
+    `metric`; `views` says what has to be predicted for all.
+    """
 
     table: Table
     columns: tabular.Columns
-    folds: list[Fold]
+    plan: Plan
     metric: Metric
     dummies: list[float]
     digest: str
     hyperparameter_names: tuple[str, ...]
+    also: tuple[Metric, ...]
+    views: tuple[Metric, ...]
+    breakdown: bool
+    rows: np.ndarray
+
+    @property
+    def folds(self) -> list[Fold]:
+        return self.plan.folds
 
 
 def load(trainer: TabularTrainer) -> TabularData:
@@ -55,23 +71,56 @@ def load(trainer: TabularTrainer) -> TabularData:
         group=trainer.group,
         classes=task == "classification",
     )
+    outer, rows = None, np.arange(len(table))
+    if trainer.outer_folds:
+        outer = outer_fold(
+            table, trainer.outer_folds, trainer.outer_fold, kind=trainer.split,
+            classes=task == "classification", seed=trainer.split_seed,
+        )  # fmt: skip
+        if not trainer.outer_judge:
+            table, rows, outer = only(table, outer[0]), outer[0], None
     chosen = metric(trainer.metric, task, len(table.classes))
+    also = tuple(metric(name, task, len(table.classes)) for name in trainer.also)
+    for one in (chosen, *also):
+        if one.probability and trainer.model in tabular.NO_PROBABILITY:
+            what = f"'{one.name}' needs probabilities, and {trainer.model} has none"
+            raise InputError("trainer.metric", what, "use pr_auc or roc_auc, or another model")
     columns = tabular.columns(table.numeric, table.categorical)
     y = table.target
-    folds = split(
-        trainer.split, y, folds=trainer.folds, repeats=trainer.repeats, fraction=trainer.fraction,
-        groups=table.groups, classes=task == "classification", seed=trainer.split_seed,
-    )  # fmt: skip
-    check_folds(folds, y, task, chosen.sees)
+    if outer is None:
+        made = _plan(trainer, chosen, columns, table)
+    else:
+        made = Plan("split", chosen, [outer])
+    mend = "use split = 'stratified'" if trainer.objective == "split" else ""
+    check_folds(made.folds, y, task, chosen.sees, mend)
+    name = () if trainer.objective == "split" else (trainer.objective, str(made.ends))
     return TabularData(
         table,
         columns,
-        folds,
+        made,
         chosen,
-        [dummy_score(chosen, y[train], y[judge]) for train, judge in folds],
-        digest(trainer.model, columns.x, y, *(rows for fold in folds for rows in fold)),
+        [dummy_score(chosen, y[train], y[judge]) for train, judge in made.folds],
+        digest(trainer.model, *name, columns.x, y, *(part for fold in made.folds for part in fold)),
         tabular.hyperparameter_names(trainer.model, task),
+        also,
+        views(chosen, also, trainer.breakdown),
+        trainer.breakdown,
+        rows,
     )
+
+
+def _plan(trainer: TabularTrainer, chosen: Metric, columns: tabular.Columns, table: Table) -> Plan:
+    # Clusters alone look at inputs ahead of the folds: all rows', but at no target. No model sees
+    # what is fitted here.
+    x = columns.x
+    if trainer.objective == "loco":
+        x = tabular.preparation(columns, hyper.PrepareSettings()).fit_transform(x)
+    return plan(
+        trainer.objective, chosen, table.target, x, kind=trainer.split, folds=trainer.folds,
+        repeats=trainer.repeats, fraction=trainer.fraction, groups=table.groups,
+        classes=trainer.task == "classification", clusters=trainer.clusters,
+        toward=trainer.toward, seed=trainer.split_seed,
+    )  # fmt: skip
 
 
 def by_folds(
@@ -85,7 +134,7 @@ def by_folds(
     make(0)  # refuse bad params before anything is fitted
     if params.get("target_transform") == "log1p":
         tabular.check_log_target(y)
-    done = _FoldScores()
+    done = _FoldScores(data)
     print_of = trainer.fingerprint(data.digest, params, context.seed)
     keeper = Keeper(context.checkpoints, print_of, trainer.cadence)
     if keeper.restore(done.restore) and done.scores:
@@ -97,40 +146,56 @@ def by_folds(
         train, judge = data.folds[number]
         seed = np.random.SeedSequence([context.seed, number]).generate_state(1)[0]
         fitted = tabular.fit(make(int(seed)), x[train], y[train])
-        guess = tabular.predictions(fitted, x[judge], data.metric)
-        done.add(data.metric.score(y[judge], guess), guess)
+        seen: dict[str, np.ndarray] = {
+            v.sees: tabular.predictions(fitted, x[judge], v) for v in data.views
+        }
+        done.add(data.metric.score(y[judge], seen[data.metric.sees]), seen)
         keeper.save(len(done.scores), done.capture)
         yield done.report(trainer.target_name, checkpoint=context.checkpoints is not None)
-    yield _finish(trainer, data, done.scores, done.guesses, context)
+    yield _finish(trainer, data, done.scores, done.seen, context)
 
 
 class _FoldScores:
     """The cursor of `by_folds`: score and predictions of each fold that is done."""
 
-    def __init__(self) -> None:
+    def __init__(self, data: TabularData) -> None:
         self.scores: list[float] = []
-        self.guesses: list[np.ndarray] = []
+        self.seen: list[Seen] = []
+        self._data = data
 
     @property
     def spoilt(self) -> bool:
         return not math.isfinite(sum(self.scores))
 
-    def add(self, score: float, guess: np.ndarray) -> None:
+    def add(self, score: float, seen: Seen) -> None:
         self.scores.append(score)
-        self.guesses.append(guess)
+        self.seen.append(seen)
 
     def report(self, target: str, checkpoint: bool) -> Report:
-        value = float(np.mean(self.scores))
+        value = self._data.plan.value(self.scores)
         return Report(len(self.scores), {target: value}, checkpoint=checkpoint)
 
     def capture(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        arrays = {f"fold{k}/predictions": guess for k, guess in enumerate(self.guesses)}
+        arrays = {
+            f"fold{k}/{self._called(sees)}": guess
+            for k, seen in enumerate(self.seen)
+            for sees, guess in seen.items()
+        }
         return arrays, {"scores": list(self.scores)}
 
     def restore(self, checkpoint: Checkpoint) -> None:
         scores = [float(score) for score in checkpoint.state["scores"]]
-        self.guesses = [checkpoint.arrays[f"fold{k}/predictions"] for k in range(len(scores))]
+        self.seen = [
+            {
+                view.sees: checkpoint.arrays[f"fold{k}/{self._called(view.sees)}"]
+                for view in self._data.views
+            }
+            for k in range(len(scores))
+        ]
         self.scores = scores
+
+    def _called(self, sees: str) -> str:
+        return "predictions" if sees == self._data.metric.sees else sees
 
 
 def by_epochs(
@@ -145,10 +210,10 @@ def by_epochs(
     ]
     print_of = trainer.fingerprint(data.digest, params, context.seed)
     keeper = Keeper(context.checkpoints, print_of, trainer.cadence)
-    run = Lockstep(parts, data.metric, trainer.epochs, trainer.target_name, keeper)
+    run = Lockstep(parts, data.metric, trainer.epochs, trainer.target_name, keeper, data.plan.value)
     if (yield from run.train(context)):
-        guesses = [part.predictions(data.metric) for part in parts]
-        yield _finish(trainer, data, run.last, guesses, context)
+        seen: list[Seen] = [{v.sees: part.predictions(v) for v in data.views} for part in parts]
+        yield _finish(trainer, data, run.last, seen, context)
 
 
 def _network_fold(
@@ -191,15 +256,14 @@ def _finish(
     trainer: TabularTrainer,
     data: TabularData,
     scores: list[float],
-    guesses: list[np.ndarray],
+    seen: Sequence[Seen],
     context: Context,
 ) -> Measurement:
     y = data.table.target
     rows = [
         (int(row), number, float(y[row]), float(value))
-        for number, ((_, judge), guess) in enumerate(zip(data.folds, guesses, strict=False))
-        for row, value in zip(judge, guess, strict=True)
+        for number, ((_, judge), one) in enumerate(zip(data.folds, seen, strict=False))
+        for row, value in zip(judge, one[data.metric.sees], strict=True)
     ]
-    write_predictions(context.workdir, [str(k) for k in range(len(y))], rows)
-    dummies = data.dummies[: len(scores)]
-    return trainer.measurement(scores, dummies, data.metric.sign, f"{trainer.model} trainer")
+    write_predictions(context.workdir, [str(row) for row in data.rows], rows)
+    return measurement(data, trainer.target_name, scores, seen, f"{trainer.model} trainer")

@@ -18,7 +18,7 @@ import numpy as np
 from matscout.data.spreadsheet import safe
 from matscout.errors import InputError, did_you_mean
 from matscout.evaluate.keeper import Cadence
-from matscout.trial import Measurement, Params
+from matscout.trial import Measurement, Params, Target
 
 TASKS = ("regression", "classification")
 
@@ -84,6 +84,30 @@ class TrainerOptions:
     def cadence(self) -> Cadence:
         return Cadence(self.checkpoint_epochs, self.checkpoint_s, self.checkpoint_batches)
 
+    def check_targets(self, targets: Iterable[Target]) -> None:
+        """Before a run: InputError for a target that is not measured here, or that the run would
+        push the wrong way.
+        """
+        known = self.reported()
+        for target in targets:
+            where = f"targets.{target.name}"
+            if target.name not in known:
+                mend = did_you_mean(target.name, known)
+                raise InputError(where, "this trainer does not report it", mend)
+            if known[target.name] != target.direction:
+                better = "higher" if known[target.name] == "max" else "lower"
+                what = f"direction is '{target.direction}', but {better} is better"
+                raise InputError(where, what, f"use direction = '{known[target.name]}'")
+
+    def reported(self) -> dict[str, str]:
+        """What a measurement may hold, by name, and which way is better: max or min."""
+        from matscout.models.metrics import METRICS  # loads scikit-learn
+
+        found = {"gap_to_dummy": "max"}
+        if self.metric in METRICS:  # `check` says so if not
+            found[self.target_name] = METRICS[self.metric].direction
+        return found
+
     def fingerprint(self, data: str, params: Params, seed: int) -> str:
         """Of all that a trial's numbers depend on; `data` is the digest of rows and folds."""
         about = {
@@ -129,7 +153,11 @@ def digest(*parts: np.ndarray | str) -> str:
 
 
 def check_folds(
-    folds: Iterable[tuple[np.ndarray, np.ndarray]], y: np.ndarray, task: str, sees: str
+    folds: Iterable[tuple[np.ndarray, np.ndarray]],
+    y: np.ndarray,
+    task: str,
+    sees: str,
+    mend: str = "use split = 'stratified'",
 ) -> None:
     """InputError where a fold cannot be trained or judged on."""
     for k, (train, judge) in enumerate(folds):
@@ -138,7 +166,7 @@ def check_folds(
         if task != "classification":
             continue
         if len(np.unique(y[train])) < 2 or (sees == "score" and len(np.unique(y[judge])) < 2):
-            raise InputError("split", f"fold {k} has one class only", "use split = 'stratified'")
+            raise InputError("split", f"fold {k} has one class only", mend)
 
 
 def write_predictions(

@@ -8,9 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matscout.errors import InputError
+from matscout.errors import InputError, did_you_mean
 from matscout.evaluate.base import Context
-from matscout.evaluate.trainer_options import TrainerOptions
+from matscout.evaluate.objective_names import OBJECTIVES, REPEATED, REPEATS
+from matscout.evaluate.trainer_options import TrainerOptions, digest
 from matscout.trial import Measurement, Params, Report
 
 if TYPE_CHECKING:
@@ -27,6 +28,15 @@ class TabularTrainer(TrainerOptions):
     scikit-learn's names (the word "none" stands for None); mlp's are those of MlpSettings and
     FitSettings; imputer, scaler and target_transform go with all.
 
+    `objective` says what the folds' scores become: see `evaluate.objectives.OBJECTIVES`, and
+    docs/small-data.md. `clusters` (kmeans, hdbscan) is how `loco` finds its clusters, `toward` (high,
+    low) the end of the target that `sorted` moves to. `repeats` is 10 for `cv` and `robert` unless
+    said, else 1. The metrics `also` are measured beside the objective; with `breakdown` so are
+    scores by class, or by decile of the target.
+
+    With `outer_folds` the rows of outer fold `outer_fold` (0, 1, …) are hidden: nothing here sees
+    them, unless `outer_judge` makes them the only ones that judge.
+
     A step is a fold, and an epoch for mlp, whose folds train side by side. Checkpoints come after
     every fold; for mlp every `checkpoint_epochs` epochs, and inside an epoch after `checkpoint_s`.
     """
@@ -37,14 +47,34 @@ class TabularTrainer(TrainerOptions):
     inputs: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     group: str | None = None
+    objective: str = "split"
+    repeats: int = 0
+    clusters: str = "kmeans"
+    toward: str = "high"
+    also: tuple[str, ...] = ()
+    breakdown: bool = False
+    outer_folds: int = 0
+    outer_fold: int = 0
+    outer_judge: bool = False
 
     costly = False
 
     def __post_init__(self) -> None:
+        if self.repeats == 0 and self.repeats is not False:
+            repeats = REPEATS if self.objective in REPEATED else 1
+            object.__setattr__(self, "repeats", repeats)
         super().__post_init__()
+        if self.objective not in OBJECTIVES:
+            mend = did_you_mean(str(self.objective), OBJECTIVES)
+            raise InputError("trainer.objective", f"no objective is '{self.objective}'", mend)
         object.__setattr__(self, "table", Path(self.table))
-        for name in ("inputs", "categorical"):  # JSON and TOML have lists
+        for name in ("inputs", "categorical", "also"):  # JSON and TOML have lists
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        if self.outer_folds and not 0 <= self.outer_fold < self.outer_folds >= 2:
+            what = f"must be one of outer_folds (2 or more), got {self.outer_fold!r}"
+            raise InputError("trainer.outer_fold", f"{what} of {self.outer_folds!r}")
+        if self.outer_judge and not self.outer_folds:
+            raise InputError("trainer.outer_judge", "there is no outer fold", "say outer_folds")
         if self.split == "grouped" and self.group is None:
             raise InputError("trainer.split", "'grouped' needs a group column", "add group = …")
 
@@ -56,6 +86,11 @@ class TabularTrainer(TrainerOptions):
         check_names(self.hyperparameters, known, "trainer.hyperparameters")
         check_names(names, known, "space.parameters")
 
+    def reported(self) -> dict[str, str]:
+        from matscout.evaluate.tabular_scores import directions
+
+        return directions(self.data, self.target_name)
+
     def evaluate(self, params: Params, context: Context) -> Iterator[Report | Measurement]:
         """A report after each fold (each epoch of mlp) with the running mean of the metric, then
         the measurement.
@@ -66,6 +101,17 @@ class TabularTrainer(TrainerOptions):
         if self.model == "mlp":
             return tabular_folds.by_epochs(self, self.data, given, context)
         return tabular_folds.by_folds(self, self.data, given, context)
+
+    @property
+    def baseline_digest(self) -> str:
+        """Changes with the data, the folds, the objective and the metric; not with the model."""
+        return digest(self.data.digest, self.metric, self.objective)
+
+    def baselines(self, jobs: int) -> dict[str, Any]:
+        """What a dummy, a linear model and a random forest score on the same folds."""
+        from matscout.evaluate.baselines import baselines
+
+        return {**baselines(self.data, jobs), "digest": self.baseline_digest}
 
     @cached_property
     def data(self) -> TabularData:

@@ -17,7 +17,7 @@ Task = Literal["regression", "classification"]
 @dataclass(frozen=True)
 class Metric:
     """`sees` says what `score` compares the truth with: a value, a label, or a score (n,) that is
-    larger for the positive class.
+    larger for the positive class; with `probability` the score must be that class's probability.
     """
 
     name: str
@@ -25,6 +25,7 @@ class Metric:
     direction: Literal["min", "max"]
     sees: Literal["value", "label", "score"]
     function: Callable[[np.ndarray, np.ndarray], float]
+    probability: bool = False
 
     def score(self, truth: np.ndarray, predicted: np.ndarray) -> float:
         """The metric of (n,) against (n,); NaN where a prediction is not finite."""
@@ -61,6 +62,11 @@ _ALL = (
     ),
     Metric("roc_auc", "classification", "max", "score", sk.roc_auc_score),
     Metric("pr_auc", "classification", "max", "score", sk.average_precision_score),
+    Metric("brier", "classification", "min", "score", sk.brier_score_loss, probability=True),
+    Metric(
+        "log_loss", "classification", "min", "score",
+        lambda y, p: sk.log_loss(y, p, labels=[0, 1]), probability=True,
+    ),
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in _ALL}
 

@@ -32,6 +32,9 @@ ESTIMATORS: dict[str, tuple[type[BaseEstimator], type[BaseEstimator]]] = {
 MODELS = (*ESTIMATORS, "mlp")
 """For regression and classification both. `mlp` is the torch network of models/mlp.py."""
 
+NO_PROBABILITY = ("ridge", "svm")
+"""Their scores of a class rank it, and are no probabilities."""
+
 MAX_CATEGORIES = 64
 """Columns that one column of words may become; rarer words share the last. A column of formulas
 would otherwise become as many columns as there are rows."""

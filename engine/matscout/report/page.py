@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from matscout.errors import InputError
 from matscout.goal import GOALS
 from matscout.propose.observations import best_of, count_of
+from matscout.report.against import against_table
 from matscout.report.calibration_figure import reliability_figure, rounds_table, surprise_figure
 from matscout.report.calibration_table import LEVEL, by_block, calibration, predictions
 from matscout.report.map_figure import point_map, pool_map
@@ -170,7 +171,8 @@ def _progress(record: Record, outlook: Outlook) -> Markup:
 def _found(record: Record) -> Markup:
     if not record.history.completed:
         return el("p", "Nothing has been measured yet.")
-    return best_table(record)
+    beside = against_table(record.history, record.baselines)
+    return best_table(record) if beside is None else join([best_table(record), beside])
 
 
 def _next(record: Record, outlook: Outlook) -> Markup:

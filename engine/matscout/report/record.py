@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
+from matscout.drive.baselines import read_baselines
 from matscout.drive.run import RunSpec, spec_of
 from matscout.event import Event, EventKind
 from matscout.history import History
@@ -36,6 +38,7 @@ class Record:
     """Wall seconds since 1970 of the first event and of the last."""
     last_s: float
     versions: Mapping[str, str]
+    baselines: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -80,4 +83,5 @@ def read_record(folder: RunFolder) -> Record:
         reader.first_s,
         reader.last_s,
         reader.versions,
+        read_baselines(folder),
     )

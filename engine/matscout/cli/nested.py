@@ -1,0 +1,128 @@
+"""`matscout nested CONFIG.toml`: a sweep for each outer fold, and an honest score of their choices."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from matscout.cli import registry
+from matscout.cli.assemble import spec_from_dict
+from matscout.cli.runs import drive_shown
+from matscout.drive.config import Part, read_toml
+from matscout.drive.nested import Estimate, Nested, OuterFold, judge_outside, nested
+from matscout.drive.run import RunSpec, create, load
+from matscout.errors import InputError, one_line
+from matscout.report.markup import number
+from matscout.runfolder import RunFolder
+from matscout.trial import Target
+
+_INTERRUPTED = 130
+
+
+def start(config: Path, runs: Path, outer: int, overrides: dict[str, Any], json: bool) -> int:
+    """Make or go on with the runs of all outer folds, then judge what each chose. Returns the exit
+    code. Finished runs are used as they are, so the same command goes on after an interruption.
+    """
+    if outer < 2:
+        raise InputError("--outer", f"must be at least 2, got {outer}", "5 is usual")
+    specs = [_spec(config, outer, k, overrides) for k in range(outer)]
+    folders = [_folder(spec, runs) for spec in specs]  # all are checked before any is made
+    found: list[OuterFold] = []
+    for spec, folder in zip(specs, folders, strict=True):
+        if not folder.journal.is_file():
+            create(folder, spec)
+        if drive_shown(folder, {"trials": spec.policy.trials}) == "interrupted":
+            print(f"interrupted; go on with the same command: {len(found)} of {outer} done")
+            return _INTERRUPTED
+        found.append(_judged(spec, folder, config))
+    target = specs[0].targets[0]
+    whole = nested(found, target)
+    if json:
+        print(jsonlib.dumps(_plain(asdict(whole)), indent=1))
+    else:
+        for line in lines(whole, target):
+            print(one_line(line))
+    return 0
+
+
+def lines(whole: Nested, target: Target) -> list[str]:
+    """What a person reads: the folds, the honest score, and what the sweep promised."""
+    said = [
+        f"{fold.run}: inner {number(fold.inner)}, outer {number(fold.outer)},"
+        f" untuned {number(fold.untuned)}"
+        for fold in whole.folds
+    ]
+    unit = f" {target.unit}" if target.unit else ""
+    said += [
+        f"outer {target.name}: {_said(whole.outer)}{unit}: what to expect of new rows",
+        f"inner {target.name}: {_said(whole.inner)}{unit}: what the sweeps claimed",
+        f"inner was too good by: {_said(whole.optimism)} (below 0: too harsh)",
+        f"gained by tuning, on hidden rows: {_said(whole.gain)}",
+    ]
+    if not whole.gain.low > 0:
+        said.append("beware: the tuned models do not beat the untuned one by more than the noise")
+    return said
+
+
+def _spec(config: Path, outer: int, number: int, overrides: dict[str, Any]) -> RunSpec:
+    raw, digest = read_toml(config)
+    try:
+        part = raw.get("evaluator")
+        kind = part.get("type") if isinstance(part, dict) else None
+        if not isinstance(part, dict) or kind not in registry.NESTS:
+            able = ", ".join(sorted(registry.NESTS))
+            raise InputError("evaluator.type", "cannot hide rows from a sweep", f"able: {able}")
+        for key in ("outer_folds", "outer_fold"):
+            if key in part:
+                raise InputError(f"evaluator.{key}", "is set by matscout nested", "leave it out")
+        raw["evaluator"] = {**part, "outer_folds": outer, "outer_fold": number}
+        name = overrides.get("name") or raw.get("name")
+        own = {**overrides, "name": f"{name}-outer-{number + 1}" if name else None}
+        return spec_from_dict(raw, "sweep", own, config, digest)
+    except InputError as error:
+        raise error.within(str(config)) from None
+
+
+def _folder(spec: RunSpec, runs: Path) -> RunFolder:
+    """The run's folder: to be made, or of the very same sweep."""
+    folder = RunFolder.of(spec.name, runs)
+    if not folder.journal.is_file():
+        folder.refuse_existing()
+        return folder
+    _, known = load(folder)
+    same = ("evaluator", "proposer", "early_stopping", "stop", "targets")
+    if (
+        known.space.to_dict() != spec.space.to_dict()
+        or known.seed != spec.seed
+        or any(known.config.get(key) != spec.config.get(key) for key in same)
+    ):
+        raise InputError(
+            str(folder.root), "was made by another config or with other outer folds", "use --name"
+        )
+    return folder
+
+
+def _judged(spec: RunSpec, folder: RunFolder, config: Path) -> OuterFold:
+    """Only now are the hidden rows looked at, once."""
+    part = Part(**{**spec.config["evaluator"], "outer_judge": True})
+    trainer = registry.evaluator_factory(part, config.absolute().parent)()
+    history, _ = load(folder)
+    return judge_outside(spec.name, history, spec.seed, trainer)
+
+
+def _said(one: Estimate) -> str:
+    if not math.isfinite(one.low):
+        return number(one.mean)
+    return f"{number(one.mean)} [{number(one.low)}, {number(one.high)}]"
+
+
+def _plain(raw: Any) -> Any:
+    """JSON knows no infinity."""
+    if isinstance(raw, dict):
+        return {key: _plain(value) for key, value in raw.items()}
+    if isinstance(raw, list | tuple):
+        return [_plain(value) for value in raw]
+    return None if isinstance(raw, float) and not math.isfinite(raw) else raw

@@ -1,0 +1,76 @@
+"""Baselines of a sweep, kept in its folder: measured once for a table and its folds."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from matscout.checkpoint import write_durably
+from matscout.runfolder import RunFolder
+
+
+class HasBaselines(Protocol):
+    """A trainer that knows what simple models score where its own are judged."""
+
+    @property
+    def target_name(self) -> str:
+        """What the objective is measured as."""
+
+    @property
+    def baseline_digest(self) -> str:
+        """Of all that the baselines depend on."""
+
+    def baselines(self, jobs: int) -> dict[str, Any]:
+        """See `matscout.evaluate.baselines`."""
+
+
+def keep_baselines(
+    folder: RunFolder,
+    trainer: HasBaselines,
+    jobs: int = 1,
+    say: Callable[[str], None] | None = None,
+) -> None:
+    """Measure them and write `baselines.json`, unless they are there for these very data. `say` is
+    told when it begins, since it may take as long as a trial or two.
+
+    They can be had again at any time, so the file is no part of the journal.
+    """
+    known, target = read_baselines(folder), trainer.target_name
+    if known and known["digest"] == trainer.baseline_digest and known["target"] == target:
+        return
+    if say is not None:
+        say("measuring a dummy, a linear model and a random forest on the same folds")
+    found = {**trainer.baselines(jobs), "target": target}
+    draft = folder.baselines.with_name(f".{folder.baselines.name}.{os.getpid()}")
+    try:
+        try:
+            write_durably(draft, json.dumps(found, indent=1, sort_keys=True).encode())
+            os.replace(draft, folder.baselines)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError:
+        return  # a full disk is for the journal to speak of
+
+
+def read_baselines(folder: RunFolder) -> Mapping[str, Any]:
+    """What `keep_baselines` wrote; empty where there is nothing, or nothing that can be read."""
+    try:
+        found = json.loads(folder.baselines.read_text(encoding="utf-8"))
+        sound = (
+            isinstance(found["digest"], str)
+            and isinstance(found["target"], str)
+            and isinstance(found["metric"], str)
+            and isinstance(found["ends"], int)
+            and found["ratio"] > 0
+            and all(_sound(model) for model in found["models"].values())
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    return found if sound else {}
+
+
+def _sound(model: Mapping[str, Any]) -> bool:
+    numbers = [model["value"], model["sem"], *model["scores"]]
+    return all(n is None or isinstance(n, int | float) for n in numbers)

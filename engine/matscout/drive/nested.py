@@ -1,0 +1,110 @@
+"""A sweep judged from outside: what its choice scores on rows that it never saw.
+
+Nested cross-validation: Varma & Simon, BMC Bioinformatics 7, 91 (2006); Cawley & Talbot, JMLR 11,
+2079 (2010). The best inner score is the best of many noisy ones, and so too good.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtrit
+
+from matscout.errors import RunFailed
+from matscout.evaluate.base import Context, Evaluator
+from matscout.history import History
+from matscout.propose.observations import best_of, value_of
+from matscout.seeds import trial_seed
+from matscout.trial import Measurement, Params, Target
+
+
+@dataclass(frozen=True)
+class OuterFold:
+    """`inner` is the best trial's own score, `outer` what its params score on the hidden rows, and
+    `untuned` what the trainer's defaults score there.
+    """
+
+    run: str
+    params: Params
+    inner: float
+    outer: float
+    untuned: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over outer folds with its 95 % interval; `low` and `high` are infinite for one fold."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Nested:
+    """`optimism`: by how much the inner score was too good (positive: it was). `gain`: by how much
+    tuning beat the defaults on hidden rows (positive: it did).
+    """
+
+    folds: tuple[OuterFold, ...]
+    inner: Estimate
+    outer: Estimate
+    untuned: Estimate
+    optimism: Estimate
+    gain: Estimate
+
+
+def judge_outside(
+    run: str, history: History, seed: int, trainer: Evaluator, device: str = "cpu"
+) -> OuterFold:
+    """Fit the best trial's params on all visible rows, and score them on the hidden ones.
+
+    `trainer` judges on the hidden rows alone. The seed is the trial's own. Raises RunFailed where
+    no trial has a value, or no model could be fitted.
+    """
+    best, target = best_of(history), history.targets[0]
+    if best is None:
+        raise RunFailed(f"{run}: no trial has a value, so there is nothing to judge")
+    inner = value_of(best, target)
+    assert inner is not None
+    own = trial_seed(seed, best.id)
+    outer, untuned = (
+        _score(run, trainer, params, target, own, device) for params in (best.params, {})
+    )
+    return OuterFold(run, dict(best.params), inner, outer, untuned)
+
+
+def nested(folds: Sequence[OuterFold], target: Target) -> Nested:
+    """The means over outer folds, with Student's interval over them (1.96 is too narrow for five;
+    folds share training rows, so this one still is, slightly).
+    """
+
+    def over(values: Sequence[float]) -> Estimate:
+        mean, count = float(np.mean(values)), len(values)
+        if count < 2:
+            return Estimate(mean, -math.inf, math.inf)
+        half = float(stdtrit(count - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(count))
+        return Estimate(mean, mean - half, mean + half)
+
+    return Nested(
+        tuple(folds),
+        over([f.inner for f in folds]),
+        over([f.outer for f in folds]),
+        over([f.untuned for f in folds]),
+        over([target.sign * (f.inner - f.outer) for f in folds]),
+        over([target.sign * (f.outer - f.untuned) for f in folds]),
+    )
+
+
+def _score(
+    run: str, trainer: Evaluator, params: Mapping[str, Any], target: Target, seed: int, device: str
+) -> float:
+    *_, last = trainer.evaluate(params, Context(seed=seed, device=device))
+    value = last.values.get(target.name, math.nan) if isinstance(last, Measurement) else math.nan
+    if not math.isfinite(value):
+        raise RunFailed(f"{run}: the chosen model gives no finite {target.name} on the hidden rows")
+    return value

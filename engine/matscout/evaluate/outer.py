@@ -1,0 +1,41 @@
+"""The outer folds of a nested cross-validation: rows that a sweep never sees."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from matscout.data.splits import Fold, split
+from matscout.data.tables import Table
+
+
+def outer_fold(
+    table: Table, count: int, number: int, *, kind: str, classes: bool, seed: int
+) -> Fold:
+    """(visible rows, hidden rows) of outer fold `number` of `count`, as ascending row numbers.
+
+    Groups stay whole where `kind` is grouped; classes keep their share; else rows are drawn at
+    random, whatever the inner objective. Raises InputError for too few rows, groups or of a class.
+    """
+    own = int(np.random.SeedSequence(seed, spawn_key=(1,)).generate_state(1)[0])
+    way = "grouped" if kind == "grouped" else "stratified" if classes else "kfold"
+    groups = table.groups
+    made = split(way, table.target, folds=count, groups=groups, classes=classes, seed=own)
+    return made[number]
+
+
+def only(table: Table, rows: np.ndarray) -> Table:
+    """`table` with these rows and no trace of the others."""
+
+    def kept(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {name: values[rows] for name, values in columns.items()}
+
+    return replace(
+        table,
+        target=table.target[rows],
+        numeric=kept(table.numeric),
+        categorical=kept(table.categorical),
+        groups=None if table.groups is None else table.groups[rows],
+    )
