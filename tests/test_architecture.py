@@ -24,6 +24,7 @@ LEVELS = {
     "report": 6,
     "cli": 7,
     "api": 7,
+    "sampler": 7,
     "__main__": 7,
 }
 ONLY_RAY = {

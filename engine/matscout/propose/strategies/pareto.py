@@ -64,7 +64,7 @@ class ParetoRule:
         """Scores of a shortlist of `rows`, and those rows."""
         short = rows[_shortlist(beliefs, view.unit[rows], view.seed)]
         means = moments(beliefs, view.unit[asked])[0]
-        front = view.unit[asked][_layers(means, _FRONT)]
+        front = view.unit[asked][layers(means, _FRONT)]
         reference = reference_point(means)
         scale = torch.tensor([b.scale for b in beliefs], dtype=torch.float64)
         loc = torch.tensor([b.loc for b in beliefs], dtype=torch.float64)
@@ -89,7 +89,7 @@ def _shortlist(beliefs: list[GpPosterior], X: Tensor, seed: int) -> Tensor:
     return best.unique()
 
 
-def _layers(Y: Tensor, most: int) -> Tensor:
+def layers(Y: Tensor, most: int) -> Tensor:
     """Places of the rows of Y (n, m) on the first fronts of domination, `most` or a few more."""
     left = torch.arange(len(Y))
     kept: list[Tensor] = []

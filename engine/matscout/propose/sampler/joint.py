@@ -1,0 +1,137 @@
+"""Proposals under outcome constraints, and for several objectives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from matscout.acquire.base import Score
+from matscout.acquire.gp_joint import GpJoint
+from matscout.acquire.pareto import LogNoisyHypervolumeImprovement, reference_point
+from matscout.acquire.probability_beyond import LogProbabilityBeyond
+from matscout.history import History
+from matscout.propose.acquisitions import acquisition
+from matscout.propose.gp_space import SpaceModel
+from matscout.propose.observations import Observations, of_pool, of_space
+from matscout.propose.sampling import canonical
+from matscout.propose.search import best_new
+from matscout.propose.strategies.pareto import layers
+from matscout.propose.strategies.per_target import moments
+from matscout.propose.toolbox import SpaceTools
+from matscout.surrogate.posterior import GpPosterior
+from matscout.trial import Proposal, State, Target, Trial, Value
+
+FRONT = 30
+"""Feasible points kept as the front to improve on: the best by layers of domination."""
+
+LEAST_FRONT = 8
+
+DRAWS = 32
+
+
+class JointModel:
+    """A Gaussian process for each objective and for each constraint, independent of one another.
+
+    The score is log P(feasible) plus log expected improvement (Gardner et al. 2014), for several
+    objectives plus qLogNEHVI (acquire/pareto.py). Where nothing feasible is known there is nothing
+    to improve on, and the score is log P(feasible) alone. What is pending is believed to come out
+    as expected. Raises FitFailed.
+    """
+
+    def __init__(
+        self, tools: SpaceTools, history: History, constraints: Sequence[Target], seed: int
+    ) -> None:
+        self._tools, self._targets, self._seed = tools, history.targets, seed
+        several = len(history.targets) > 1
+        # Clipping what is bad in one objective would move the ends of a front.
+        read = of_pool if several else of_space
+        data = [read(history, target) for target in history.targets]
+        self._objectives = [self._fitted(*pair) for pair in zip(data, self._targets, strict=True)]
+        limits = [(of_pool(history, c), c) for c in constraints]
+        self._limits = [self._fitted(part, c) for part, c in limits if len(part.y)]
+        good = [t for t in data[0].trials if _feasible(t, constraints)]
+        self._front, self._measured = self._rows(good), self._rows(data[0].trials)
+        pending = self._rows(data[0].believed)
+        likely = self._log_feasible(pending) >= np.log(0.5) if len(pending) else []
+        self._pending = pending[likely] if len(pending) else pending
+
+    def propose(self, taken: set[str], rng: np.random.Generator) -> Proposal | None:
+        """The best new point; None if none was found."""
+        score = self._score()
+        point = best_new(self._tools, lambda X: score(X.unsqueeze(-2)), taken, rng)
+        if point is None:
+            return None
+        row = torch.from_numpy(self._tools.encoding.rows([point]))
+        return Proposal(point, why=self._why(row, score))
+
+    def _score(self) -> Score:
+        limits = [LogProbabilityBeyond(0.0).on(limit) for limit in self._limits]
+        if not len(self._front):
+            return lambda X: torch.stack([limit(X) for limit in limits]).sum(0)
+        if len(self._objectives) > 1:
+            gain = self._hypervolume()
+        else:
+            inside = self._objectives[0].standardised
+            gain = acquisition("log_ei", 1, inside, self._front, 0.0).on(inside)
+        return lambda X: torch.stack([gain(X), *(limit(X) for limit in limits)]).sum(0)
+
+    def _hypervolume(self) -> Score:
+        asked = torch.cat([self._front, self._pending])
+        kept = asked[layers(moments(self._objectives, asked)[0], FRONT)]
+        reference = self._reference()
+        pairs = zip(self._objectives, reference.tolist(), strict=True)
+        physical = tuple(belief.loc + belief.scale * part for belief, part in pairs)
+        card = LogNoisyHypervolumeImprovement(kept, physical, DRAWS, self._seed)
+        return card.on([GpJoint(belief) for belief in self._objectives])
+
+    def _reference(self) -> Tensor:
+        """(m,), standardised: a little worse than the worst of the front, and no better than the
+        worst of the `LEAST_FRONT` best of all points, feasible or not: an early front is short, and
+        beyond its ends nothing would count as gained."""
+        feasible, _ = moments(self._objectives, self._front)
+        measured, _ = moments(self._objectives, self._measured)
+        wide = measured[layers(measured, LEAST_FRONT)].amin(0)
+        return torch.minimum(reference_point(feasible), wide)
+
+    def _log_feasible(self, X: Tensor) -> Tensor:
+        """(b, d) -> (b,)"""
+        with torch.no_grad():
+            parts = [LogProbabilityBeyond(0.0)(limit, X.unsqueeze(-2)) for limit in self._limits]
+        return torch.stack([torch.zeros(len(X), dtype=X.dtype), *parts]).sum(0)
+
+    def _why(self, row: Tensor, score: Score) -> dict[str, Value]:
+        with torch.no_grad():
+            value = float(score(row.unsqueeze(-2)))
+            told = [belief.mean_sd(row) for belief in self._objectives]
+        out: dict[str, Value] = {
+            "rule": "feasible" if not len(self._front) else "pareto" if len(told) > 1 else "log_ei",
+            "acquisition": value,
+            "feasible": float(self._log_feasible(row).exp()),
+        }
+        for target, (mean, sd) in zip(self._targets, told, strict=True):
+            name = f"{target.name}." if len(told) > 1 else ""
+            out |= {f"{name}mean": target.sign * float(mean), f"{name}sd": float(sd)}
+        return out
+
+    def _fitted(self, data: Observations, target: Target) -> GpPosterior:
+        return _Belief(self._tools, data, target).posterior
+
+    def _rows(self, trials: Sequence[Trial]) -> Tensor:
+        points = [canonical(self._tools.space, t.params) for t in trials]
+        return torch.from_numpy(self._tools.encoding.rows(points))
+
+
+class _Belief(SpaceModel):
+    @property
+    def posterior(self) -> GpPosterior:
+        assert isinstance(self._posterior, GpPosterior)
+        return self._posterior
+
+
+def _feasible(trial: Trial, constraints: Sequence[Target]) -> bool:
+    """As Optuna has it: a constraint that was not set is kept."""
+    done = trial.state is State.COMPLETE
+    return done and all(trial.values.get(c.name, 0.0) <= 0.0 for c in constraints)

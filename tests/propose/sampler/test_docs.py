@@ -1,0 +1,32 @@
+"""The example of docs/sampler.md, run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import optuna
+import pytest
+
+PAGE = Path(__file__).parents[3] / "docs" / "sampler.md"
+
+
+def test_the_example_runs_and_finds_the_optimum(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        exec(compile(example, str(PAGE), "exec"), {"__name__": "example"})
+    finally:
+        optuna.logging.set_verbosity(optuna.logging.INFO)
+    said = capsys.readouterr().out
+    assert "{'model': 'net', 'layers': 2, 'width': 16}" in said
+    assert "'rule'" in said
+
+
+def test_every_option_is_listed() -> None:
+    import inspect
+
+    from matscout.sampler import GpSampler
+
+    options = set(inspect.signature(GpSampler).parameters)
+    assert set(re.findall(r"^\| `(\w+)` \|", PAGE.read_text(), re.MULTILINE)) == options
