@@ -161,12 +161,16 @@ def test_a_positive_class_needs_two() -> None:
 
 
 def test_balance_finds_until_there_are_enough_and_then_learns_every_second_time() -> None:
-    assert Balance(2, 10).learning(10, 5) == 0
-    assert [Balance(5, 10).learning(place, 1) for place in (10, 11, 12)] == [0, 1, 0]
-    assert Balance(5, 10).learning(10, 5) == 2 and Balance(5, 10).learning(15, 5) == 3
-    assert Balance(0, 0).learning(0, 8) == 0
-    with pytest.raises(ValueError, match="counts"):
-        Balance(11, 10)
+    assert Balance(2, 10, 0.3).learning(10, 5) == 0
+    assert [Balance(5, 10, 0.3).learning(place, 1) for place in (10, 11, 12)] == [0, 1, 0]
+    assert Balance(5, 10, 0.3).learning(10, 5) == 2 and Balance(5, 10, 0.3).learning(15, 5) == 3
+    assert Balance(0, 0, 0.5).learning(0, 8) == 0
+
+
+def test_balance_only_finds_where_positives_are_rare_in_the_pool() -> None:
+    assert Balance(9, 10, 0.1).learning(10, 5) == 0
+    with pytest.raises(ValueError, match="must be 0 <= positives"):
+        Balance(11, 10, 0.1)
 
 
 def test_the_rare_class_weighs_more() -> None:

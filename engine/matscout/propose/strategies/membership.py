@@ -32,7 +32,7 @@ class MembershipRule:
     lengthscale of its own: beside the eighty columns of a formula a lone number would be lost.
 
     mode  find: always P(positive). learn: entropy, once there is a positive. balance: find while
-          positives are fewer than half of the labels, then in turn (acquire/balance.py)
+          positives are rare, in the pool or among the labels, else in turn (acquire/balance.py)
     """
 
     mode: Literal["find", "balance", "learn"] = "find"
@@ -46,7 +46,7 @@ class MembershipRule:
         members = self._members(view, free)
         works, points = torch.from_numpy(view.works)[free], view.unit[free]
         pending = view.unit[view.believed]
-        learning = self._learning(view, n)
+        learning = self._learning(view, members.positive, n)
         found = FINDING.pick(Positive()(members) * works, points, pending, n - learning)
         left = torch.ones(len(free), dtype=torch.bool)
         left[found] = False
@@ -62,14 +62,17 @@ class MembershipRule:
 
     def scores(self, view: PoolView) -> Tensor:
         members = self._members(view, torch.arange(len(view.unit)))
-        card = Entropy() if self._learning(view, 1) else Positive()
+        learning = self._learning(view, members.positive[view.free], 1)
+        card = Entropy() if learning else Positive()
         return card(members) * torch.from_numpy(view.works)
 
-    def _learning(self, view: PoolView, n: int) -> int:
-        """How many of the next n are to learn."""
-        positives = int((view.data.y >= view.limit).sum())
+    def _learning(self, view: PoolView, positive: Tensor, n: int) -> int:
+        """How many of the next n are to learn; `positive` is P(positive) of what is free."""
+        positives, labels = int((view.data.y >= view.limit).sum()), len(view.data.y)
         if self.mode == "balance":
-            return Balance(positives, len(view.data.y)).learning(view.place, n)
+            likely = positives + float(positive.sum())
+            prevalence = min(likely / (labels + len(positive)), 1.0)
+            return Balance(positives, labels, prevalence).learning(view.place, n)
         return n if self.mode == "learn" and positives else 0
 
     def _members(self, view: PoolView, rows: Tensor) -> Membership:
