@@ -138,6 +138,45 @@ def campaign(make_run: Callable[..., Maker]) -> Callable[..., RunFolder]:
 
 
 @pytest.fixture
+def fold_sweep(make_run: Callable[..., Maker]) -> Callable[[int], RunFolder]:
+    """Of a branching space with long names, judged over four folds, a few trials pruned."""
+
+    def make(n: int) -> RunFolder:
+        space = Space(
+            (
+                Categorical(
+                    "estimator_of_the_second_stage", ("a_rather_long_choice", "net", NASTY)
+                ),
+                Float("rate", 1e-5, 1.0, True, when={"estimator_of_the_second_stage": ("net",)}),
+                Int("depth", 1, 12),
+                *(Categorical(f"many{i}", tuple(f"value {k}" for k in range(30))) for i in (1, 2)),
+            )
+        )
+        evaluator = {"type": "tabular", "model": "svm"}
+        maker = make_run(space, "folds", "sweep", evaluator=evaluator, proposer={"type": "random"})
+        rng = np.random.default_rng(2)
+        for i in range(n):
+            params: dict[str, Any] = {}
+            for p in space.parameters:
+                if space.is_active(p, params):
+                    params[p.name] = p.from_unit(float(rng.random()))
+            trial = maker.ask(None, params, {})
+            scores = rng.normal(0.1 * float(params["depth"]), 0.2, size=4)
+            steps = 2 if i % 7 == 6 else 4
+            for k in range(1, steps + 1):
+                body = {"step": k, "values": {"y": float(scores[:k].mean())}}
+                maker.events.append(Event(EventKind.REPORTED, trial, 1, body))
+            if steps == 2:
+                body = {"reason": "below the median at step 2", "cost_s": 1.0}
+                maker.events.append(Event(EventKind.PRUNED, trial, 1, body))
+            else:
+                maker.measured(trial, float(scores.mean()), 0.1)
+        return maker.save()
+
+    return make
+
+
+@pytest.fixture
 def sweep(make_run: Callable[..., Maker]) -> Callable[[int], RunFolder]:
     def make(n: int) -> RunFolder:
         maker = make_run(parameter_space(), "tuning", "sweep")

@@ -12,7 +12,7 @@ from matscout.parameter import Categorical, Float
 from matscout.pool import Pool
 from matscout.report.markup import el, number, table
 from matscout.report.projection import check_axes, places, principal_plane, spread_apart
-from matscout.report.svg import Axis, Canvas, legend
+from matscout.report.svg import Axis, Canvas, legend, legible
 from matscout.space import Space
 
 FLOATS = st.floats(allow_nan=True, allow_infinity=True)
@@ -49,6 +49,15 @@ def test_numbers_for_people() -> None:
         "–",
         "–",
     ]
+
+
+def test_labels_that_would_run_into_each_other_are_left_out() -> None:
+    axis = Axis.of_names([f"value {i}" for i in range(8)], "many")
+    drawn = ET.fromstring(Canvas(axis, axis, 300, 200).svg("k", "a", "b"))
+    words = [e for e in drawn.iter() if e.tag.endswith("text") and e.get("text-anchor") == "middle"]
+    places = [float(e.attrib["x"]) for e in words if "tick" in e.attrib["class"]]
+    assert len(places) == 4 and min(np.diff(places)) > 50
+    assert legible([(0.0, "a"), (1.0, "b"), (40.0, "c")]) == [(0.0, "a"), (40.0, "c")]
 
 
 def test_legend_says_its_words() -> None:

@@ -105,11 +105,14 @@ def report_of(folder: RunFolder, out: Path) -> str:
     return out.read_text()
 
 
-@pytest.mark.parametrize("kind", ["campaign", "sweep"])
+@pytest.mark.parametrize("kind", ["campaign", "sweep", "folds"])
 def test_nothing_hangs_over_at_any_width(
-    chromium: str, campaign: Any, sweep: Any, tmp_path: Path, kind: str, nasty: str
+    chromium: str, campaign: Any, sweep: Any, fold_sweep: Any, tmp_path: Path, kind: str
 ) -> None:
-    folder = campaign(25) if kind == "campaign" else sweep(30)
+    make, count = {"campaign": (campaign, 25), "sweep": (sweep, 30), "folds": (fold_sweep, 50)}[
+        kind
+    ]
+    folder = make(count)
     text = report_of(folder, tmp_path / "page.html")
     attack = text.replace("</h1>", "</h1><script>window.hacked = 1</script>")
     for seen in measure(chromium, tmp_path, attack):

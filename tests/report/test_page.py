@@ -129,6 +129,35 @@ def test_a_sweep(sweep: Callable[[int], RunFolder], nasty: str, n: int) -> None:
         assert "nothing_better" not in text  # that needs a pool
 
 
+def test_a_sweep_is_explained(sweep: Callable[[int], RunFolder]) -> None:
+    folder = sweep(24)
+    text = page_of(folder)
+    checked = assert_sound(text)
+    assert {"importance-title", "parallel-title"} <= set(checked.ids)
+    assert "What the trials took, by how they ended" in text
+    assert "folds" not in checked.ids, "nobody said that reports are folds"
+    assert page_of(folder) == text, "the forest is seeded"
+
+
+def test_a_sweep_over_folds(fold_sweep: Callable[[int], RunFolder], nasty: str) -> None:
+    text = page_of(fold_sweep(50))
+    checked = assert_sound(text)
+    assert {"importance-title", "parallel-title", "folds-title"} <= set(checked.ids)
+    assert nasty not in text and "and so not rate." in text
+    assert "Stopping 7 trials early saved about 7.0 s" in text
+
+
+def test_a_young_sweep_says_what_is_missing(sweep: Callable[[int], RunFolder]) -> None:
+    text = page_of(sweep(7))
+    assert "6 complete trials are too few to tell which parameters matter" in text
+    assert "importance-title" not in assert_sound(text).ids
+
+
+def test_a_campaign_has_no_page_of_a_sweep(campaign: Campaign) -> None:
+    checked = assert_sound(page_of(campaign(25)))
+    assert not {"importance", "parallel", "folds"} & set(checked.ids)
+
+
 def test_a_good_calibration_is_not_called_bad(campaign: Campaign) -> None:
     text = page_of(campaign(40))
     assert "too narrow:" not in text and "rounds" not in text

@@ -13,6 +13,7 @@ from scipy.special import stdtrit
 from matscout.errors import one_line
 from matscout.history import History
 from matscout.propose.observations import best_of, sem_of, value_of
+from matscout.report.folds import fold_scores
 from matscout.report.markup import Markup, el, join, number, table
 from matscout.trial import Target, Trial
 
@@ -77,25 +78,14 @@ def _error(
     best: Trial, target: Target, own: Sequence[float], known: Mapping[str, Any], sem: float | None
 ) -> tuple[float, int]:
     """The standard error of the difference, NaN if not known, and its degrees of freedom."""
-    folds = _fold_scores(best, target, len(own)) if not known["ends"] else None
-    if folds is not None:
+    folds = fold_scores(best, target) if not known["ends"] else None
+    if folds is not None and len(folds) == len(own):
         difference = folds - np.asarray(own)
         spread = float(np.std(difference, ddof=1))
         return spread * math.sqrt(1 / len(own) + known["ratio"]), len(own) - 1
     mine = sem_of(best, target)
     unpaired = math.hypot(mine, sem) if sem is not None else math.nan
     return unpaired, max(len(own) - 1, 1)
-
-
-def _fold_scores(best: Trial, target: Target, count: int) -> np.ndarray | None:
-    """The scores of `count` folds, from reports that are their running means; None if they are not."""
-    means = [r.values[target.name] for r in best.reports if target.name in r.values]
-    steps = [r.step for r in best.reports if target.name in r.values]
-    if count < 2 or best.replicates or steps != list(range(1, count + 1)):
-        return None
-    if not math.isclose(means[-1], best.values[target.name], rel_tol=1e-9):
-        return None
-    return np.diff(np.asarray(means) * np.arange(1, count + 1), prepend=0.0)
 
 
 def sentence(found: Sequence[Against]) -> str:

@@ -11,6 +11,7 @@ from matscout.history import History
 from matscout.propose.base import Forecast
 from matscout.propose.observations import value_of
 from matscout.propose.replicates import pooled
+from matscout.report.chance import thinned
 from matscout.report.markup import Markup, el, figure, number, shortened
 from matscout.report.progress_figure import named
 from matscout.report.projection import Places
@@ -23,6 +24,9 @@ Array = NDArray[np.float64]
 
 MOST = 5000
 """Candidates drawn at most; of the others every k-th stays, so that the picture is always the same."""
+
+MOST_POINTS = 2000
+"""Trials drawn at most where there is no pool."""
 
 _WITHOUT_VALUE = (State.FAILED, State.INVALID, State.QUARANTINED, State.ABANDONED)
 
@@ -105,16 +109,20 @@ def point_map(history: History, found: Places, proposals: int) -> Markup:
     canvas = _canvas(found)
     values = [v for t in history.completed if (v := value_of(t, target)) is not None]
     scale = Scale.over(np.array(values, dtype=float), target)
-    _mark_trials(canvas, found, list(enumerate(history.trials)), scale, target)
+    rows = list(enumerate(history.trials))
+    kept = [rows[i] for i in (thinned(len(rows), MOST_POINTS) - 1).tolist()]
+    _mark_trials(canvas, found, kept, scale, target)
+    few = f" {len(kept)} of {len(rows)} trials are drawn." if len(kept) < len(rows) else ""
+    words = f"{found.told}{few}"
     first = len(history.trials)
     _mark_next(canvas, found, [(first + i, f"proposal {i + 1}") for i in range(proposals)])
     caption = [
         scale.ramp(f"{target.name} (the better, the stronger)"),
         " ",
-        found.told,
+        words,
         _legend(None),
     ]
-    told = f"{len(values)} measured points. {found.told}"
+    told = f"{len(values)} measured points. {words}"
     return figure(canvas.svg("map", "Map of the points tried", told), caption, beside=True)
 
 

@@ -11,12 +11,17 @@ from matscout.propose.observations import best_of, count_of
 from matscout.report.against import against_table
 from matscout.report.calibration_figure import reliability_figure, rounds_table, surprise_figure
 from matscout.report.calibration_table import LEVEL, by_block, calibration, predictions
+from matscout.report.folds import reports_are
+from matscout.report.folds_figure import folds_figure
+from matscout.report.importance_figure import importance_figure
 from matscout.report.map_figure import point_map, pool_map
 from matscout.report.markup import Markup, el, join, number, shortened
 from matscout.report.outlook import Outlook
+from matscout.report.parallel_figure import parallel_figure
 from matscout.report.parameter_figures import parameter_figures
 from matscout.report.progress_figure import finds_figure, measured, named, progress_figure
 from matscout.report.projection import places
+from matscout.report.pruning_cost import pruning_cost
 from matscout.report.record import Record
 from matscout.report.style import STYLE
 from matscout.report.tables import (
@@ -54,11 +59,14 @@ def page(record: Record, outlook: Outlook, view: View) -> str:
         ("found", "What was found", _found(record)),
         ("next", "What comes next", _next(record, outlook)),
         ("candidates", "Map", _map(record, outlook, view)),
+        ("importance", "Which parameters matter?", _importance(record)),
         ("parameters", "Parameters", parameter_figures(record.spec.space, record.history)),
+        ("parallel", "Parameters together", _parallel(record)),
+        ("folds", "Fold by fold", _folds(record)),
         ("calibration", "Were the predictions right?", _calibration(record)),
         ("stopping", "Is it time to stop?", advice_table(outlook, record)),
         ("trouble", "What went wrong", _trouble(record)),
-        ("costs", "Costs and times", cost_table(record)),
+        ("costs", "Costs and times", _costs(record)),
         ("origin", "Provenance", origin_table(record)),
     ]
     shown = [(key, name, body) for key, name, body in sections if body is not None]
@@ -200,6 +208,26 @@ def _map(record: Record, outlook: Outlook, view: View) -> Markup | None:
     ]
     found = places(space, points, view.x, view.y)
     return point_map(history, found, len(outlook.next)) if found is not None else None
+
+
+def _importance(record: Record) -> Markup | None:
+    sweep = record.spec.kind == "sweep"
+    return importance_figure(record.spec.space, record.history) if sweep else None
+
+
+def _parallel(record: Record) -> Markup | None:
+    sweep = record.spec.kind == "sweep"
+    return parallel_figure(record.spec.space, record.history) if sweep else None
+
+
+def _folds(record: Record) -> Markup | None:
+    reports = reports_are(record.spec.config)
+    return folds_figure(record.history, reports) if reports is not None else None
+
+
+def _costs(record: Record) -> Markup:
+    spent = pruning_cost(record.history) if record.spec.kind == "sweep" else None
+    return cost_table(record) if spent is None else join([cost_table(record), spent])
 
 
 def _calibration(record: Record) -> Markup:

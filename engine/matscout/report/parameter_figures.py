@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from matscout.history import History
-from matscout.parameter import Categorical, Float, Int, Parameter
+from matscout.report.chance import thinned
 from matscout.report.markup import Markup, el, number
+from matscout.report.parameter_axis import parameter_axis
 from matscout.report.progress_figure import measured, named, value_axis
-from matscout.report.svg import Axis, Canvas
+from matscout.report.svg import Canvas
 from matscout.space import Space
 
 MOST = 16
 """Panels at most, in the order of the space."""
+
+MOST_TRIALS = 2000
+MOST_DOTS = 8000
+"""In one panel, and in all together: a browser opens more only slowly."""
 
 
 def parameter_figures(space: Space, history: History) -> Markup | None:
@@ -26,9 +29,13 @@ def parameter_figures(space: Space, history: History) -> Markup | None:
     axis, beyond = value_axis(y, target)
     best = int(np.argmax(target.sign * y))
     panels = []
+    most = min(MOST_TRIALS, MOST_DOTS // min(len(space.parameters), MOST))
+    kept = sorted({*(thinned(len(y), most) - 1).tolist(), best})
     for i, parameter in enumerate(space.parameters[:MOST]):
-        rows = [k for k, t in enumerate(trials) if parameter.name in t.params]
-        across, positions = _axis(parameter, [trials[k].params[parameter.name] for k in rows])
+        rows = [k for k in kept if parameter.name in trials[k].params]
+        across, positions = parameter_axis(
+            parameter, [trials[k].params[parameter.name] for k in rows]
+        )
         canvas = Canvas(across, axis, 300, 200)
         for k, x in zip(rows, positions, strict=True):
             title = f"{named(trials[k])}: {trials[k].params[parameter.name]}: {number(float(y[k]))}"
@@ -40,26 +47,8 @@ def parameter_figures(space: Space, history: History) -> Markup | None:
     notes = ["The best trial is ringed."]
     if beyond:
         notes.append(f"{beyond} bad values lie beyond the axis and are drawn at its end.")
+    if len(kept) < len(y):
+        notes.append(f"{len(kept)} of {len(y)} trials are drawn, evenly in their order.")
     if len(space.parameters) > MOST:
         notes.append(f"The first {MOST} of {len(space.parameters)} parameters are shown.")
     return el("div", el("p", " ".join(notes), class_="soft"), el("div", panels, class_="many"))
-
-
-def _axis(parameter: Parameter, values: list[object]) -> tuple[Axis, list[float]]:
-    if isinstance(parameter, Float | Int):
-        numbers = [float(v) for v in values]  # type: ignore[arg-type]
-        ends = [float(parameter.low), float(parameter.high)]
-        axis = Axis.over(ends, parameter.name, log=parameter.log)
-        if isinstance(parameter, Int):
-            axis = replace(axis, ticks=tuple(t for t in axis.ticks if t[0] == int(t[0])))
-        return axis, numbers
-    listed = parameter.choices if isinstance(parameter, Categorical) else tuple(parameter.values())
-    names = [str(choice) for choice in listed]
-    places = {name: float(i) for i, name in enumerate(names)}
-    if len(names) > 8:
-        step = -(-len(names) // 8)
-        axis = Axis.of_names(names, parameter.name)
-        return Axis(axis.low, axis.high, axis.label, False, axis.ticks[::step]), [
-            places[str(v)] for v in values
-        ]
-    return Axis.of_names(names, parameter.name), [places[str(v)] for v in values]

@@ -15,6 +15,9 @@ from matscout.trial import Target, Trial
 
 Array = NDArray[np.float64]
 
+MOST = 2000
+"""Dots at most, evenly along the run; those that were the best of their time besides."""
+
 _SPEND = 6.0
 """An axis shows values down to this many times the spread of the better half beyond the median: one
 exploded loss would press all others into a line."""
@@ -72,14 +75,22 @@ def progress_figure(history: History) -> Markup:
             ("area", "f-band", "nine in ten random orders"),
             ("line", "c-soft", "their median" if axis.log else "their mean"),
         ]
-    for i, (trial, value) in enumerate(zip(trials, y.tolist(), strict=True), start=1):
-        canvas.dot(i, value, "f-blue faint", f"{i}: {named(trial)}: {number(value)}")
     best = target.sign * np.maximum.accumulate(target.sign * y)
+    risen = np.flatnonzero(np.diff(best)) + 2
+    shown = np.union1d(thinned(len(y), MOST), risen[-MOST:])
+    for i in shown.tolist():
+        told = f"{i}: {named(trials[i - 1])}: {number(float(y[i - 1]))}"
+        canvas.dot(i, float(y[i - 1]), "f-blue faint", told)
     canvas.steps(count.astype(float), best, "c-blue")
     entries.insert(1, ("line", "c-blue", "best so far"))
     return figure(
         canvas.svg("progress", "Best value so far", _told(y, best, target, chance)),
-        [_told(y, best, target, chance), *_beyond(beyond), legend(entries)],
+        [
+            _told(y, best, target, chance),
+            *_beyond(beyond),
+            *_fewer(len(shown), len(y)),
+            legend(entries),
+        ],
         beside=True,
     )
 
@@ -126,6 +137,10 @@ def _told(y: Array, best: Array, target: Target, chance: Band | None) -> str:
 
 def _beyond(count: int) -> list[Part]:
     return [f" {count} bad values lie beyond the axis and are drawn at its end."] if count else []
+
+
+def _fewer(shown: int, count: int) -> list[Part]:
+    return [f" {shown} of {count} values are drawn as dots."] if shown < count else []
 
 
 def _signed(band: Band, sign: float) -> Band:

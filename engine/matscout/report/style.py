@@ -67,6 +67,8 @@ STYLE = (
     ".grid{stroke:var(--rule);stroke-width:.6}.axis{stroke:var(--soft);fill:none}"
     ".line{fill:none;stroke-width:1.8;stroke-linejoin:round}"
     ".c-blue{stroke:var(--blue)}.c-orange{stroke:var(--orange)}.c-red{stroke:var(--red)}"
+    ".c-band{stroke:var(--band);stroke-width:.8;opacity:.5}.thin{stroke-width:1.1;opacity:.75}"
+    ".halo{paint-order:stroke;stroke:var(--paper);stroke-width:3px}svg .on-bar{fill:var(--paper)}"
     ".c-ink{stroke:var(--ink)}.c-soft{stroke:var(--soft);stroke-width:1.2;stroke-dasharray:5 4}"
     ".f-blue{fill:var(--blue)}.f-orange{fill:var(--orange)}.f-soft{fill:var(--soft)}"
     ".f-red{fill:var(--red)}.faint{opacity:.5}"

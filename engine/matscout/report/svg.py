@@ -21,6 +21,9 @@ Array = NDArray[np.float64]
 _LARGEST = 1e290
 """Beyond, and below its inverse, a float has no room left for a margin and ticks."""
 
+LETTER = 6.6
+"""About how wide a letter of a tick's label is, in units of the drawing."""
+
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 
@@ -154,9 +157,10 @@ class Canvas:
             parts.append(
                 el("text", label, x=self.left - 6, y=_n(up + 4), class_="tick", text_anchor="end")
             )
-        for value, label in self.x.ticks:
-            at = self._across(np.array([value]))[0]
-            parts.append(el("path", d=f"M{_n(at)} {bottom}v4", class_="axis"))
+        places = [float(self._across(np.array([value]))[0]) for value, _ in self.x.ticks]
+        parts += [el("path", d=f"M{_n(at)} {bottom}v4", class_="axis") for at in places]
+        named = [(at, label) for at, (_, label) in zip(places, self.x.ticks, strict=True)]
+        for at, label in legible(named):
             parts.append(
                 el("text", label, x=_n(at), y=bottom + 16, class_="tick", text_anchor="middle")
             )
@@ -179,6 +183,18 @@ class Canvas:
 
     def _up(self, y: Array) -> Array:
         return self.top + (1.0 - self.y.place(y)) * (self.height - self.top - self.bottom)
+
+
+def legible(labels: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
+    """Of labels centred at increasing places, those that do not run into the one before."""
+    kept: list[tuple[float, str]] = []
+    free = -math.inf
+    for at, words in labels:
+        half = LETTER * len(words) / 2
+        if at - half >= free:
+            kept.append((at, words))
+            free = at + half + 4
+    return kept
 
 
 def _title(words: str) -> tuple[Markup, ...]:
