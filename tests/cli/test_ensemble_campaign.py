@@ -57,6 +57,7 @@ def lab(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home
 
 
+@pytest.mark.slow
 def test_members_train_in_processes_of_the_driver(
     lab: Path, matscout: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
