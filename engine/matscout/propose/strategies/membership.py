@@ -15,7 +15,6 @@ from matscout.acquire.entropy import Entropy
 from matscout.acquire.membership import Membership
 from matscout.acquire.positive import Positive
 from matscout.propose.strategies.bound import both_tables
-from matscout.propose.strategies.forest import ForestRule
 from matscout.propose.strategies.view import Pick, PoolView
 from matscout.surrogate.membership import MixedMembership
 from matscout.surrogate.rare_mixture import RareMixture
@@ -32,8 +31,6 @@ class MembershipRule:
     farthest-first over the best of it; or the entropy of that probability. Each feature has a
     lengthscale of its own: beside the eighty columns of a formula a lone number would be lost.
 
-    Before there is a positive, the highest bound by trees (forest.py).
-
     mode  find: always P(positive). learn: entropy, once there is a positive. balance: find while
           positives are rare, in the pool or among the labels, else in turn (acquire/balance.py)
     """
@@ -42,8 +39,6 @@ class MembershipRule:
     trees: int = 100
 
     def pick(self, view: PoolView, n: int) -> list[Pick]:
-        if self._nothing_to_go_by(view):
-            return ForestRule(trees=self.trees).pick(view, n)
         # In random order, so that among equals (all, of a class of which only one kind has been
         # seen) it is not the table's order that decides.
         order = np.random.default_rng(np.random.SeedSequence(view.seed)).permutation(view.free)
@@ -66,17 +61,10 @@ class MembershipRule:
         ]
 
     def scores(self, view: PoolView) -> Tensor:
-        if self._nothing_to_go_by(view):
-            return ForestRule(trees=self.trees).scores(view)
         members = self._members(view, torch.arange(len(view.unit)))
         learning = self._learning(view, members.positive[view.free], 1)
         card = Entropy() if learning else Positive()
         return card(members) * torch.from_numpy(view.works)
-
-    def _nothing_to_go_by(self, view: PoolView) -> bool:
-        """A quantity that nothing has passed yet. Far below the limit P(positive) is highest where sd
-        is, wherever that may be; the upper bound of trees also asks where the value rises."""
-        return not view.labels_only and not bool((view.data.y >= view.limit).any())
 
     def _learning(self, view: PoolView, positive: Tensor, n: int) -> int:
         """How many of the next n are to learn; `positive` is P(positive) of what is free."""
