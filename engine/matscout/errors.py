@@ -55,6 +55,12 @@ class InvalidValue(MatscoutError):
     """A result that is no finite number per target: kept as `invalid`, outside the model."""
 
 
+def require_whole(where: str, value: object, least: int) -> None:
+    """InputError unless `value` is a whole number, `least` or more."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise InputError(where, f"must be a whole number ≥ {least}, got {value!r}")
+
+
 def one_line(text: str) -> str:
     """Without line breaks and control characters, so that a terminal or a log shows one line."""
     return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))

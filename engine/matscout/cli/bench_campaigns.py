@@ -168,12 +168,12 @@ class _Table:
     def play(self) -> Result:
         head, jobs = self._head(), self.options.jobs or cores()
         skipped, seeds = dict(head["skipped"]), head["seeds"]
-        todo = [arm for arm in self.arms if arm not in skipped]
-        ours = [arm for arm in todo if arm not in peers.ARMS]
+        able = [arm for arm in self.arms if arm not in skipped]
+        ours = [arm for arm in able if arm not in peers.ARMS]
         asked = replace(self.case, asked_all=frozenset({AUTO}))
         played: list[Played] = []
         seconds = {}
-        for what, arms in [("ours", ours), *((arm, [arm]) for arm in todo if arm in peers.ARMS)]:
+        for what, arms in [("ours", ours), *((arm, [arm]) for arm in able if arm in peers.ARMS)]:
             started, always = time.monotonic(), [RANDOM] if what == "ours" else []
             told = _progress(self.name if what == "ours" else f"{self.name}, {what}")
             try:

@@ -31,6 +31,7 @@ class PoolFeatures:
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
         self._computed: dict[str, Array] = {}
+        self._of_elements: dict[str, Array] = {}
 
     @cached_property
     def numbers(self) -> Array:
@@ -135,7 +136,9 @@ class PoolFeatures:
         """(n, elements): a formula's atomic fractions. `_chemistry` has read every formula."""
         from matscout.data.composition import element_fractions
 
-        return element_fractions(self._texts(name))[1]
+        if name not in self._of_elements:
+            self._of_elements[name] = element_fractions(self._texts(name))[1]
+        return self._of_elements[name]
 
     def _crystals(self, name: str) -> Array:
         from matscout.data.crystal_features import crystal_features

@@ -39,8 +39,7 @@ class SuccessiveHalving:
     _index: Memo[Reported] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.min_step < 1 or self.factor < 2:
-            raise InputError("early_stopping", "needs min_step >= 1 and factor >= 2")
+        check_rungs(self.min_step, self.factor)
         object.__setattr__(self, "_index", reported(self._places))
 
     def verdict(self, history: History, trial: Trial) -> str:
@@ -82,6 +81,11 @@ class Median:
         place = others // 2
         median = values[place if place < bisect_left(values, mine) else place + 1]
         return f"below the median at step {step}" if mine < median else ""
+
+
+def check_rungs(min_step: int, factor: int) -> None:
+    if min_step < 1 or factor < 2:
+        raise InputError("early_stopping", "needs min_step >= 1 and factor >= 2")
 
 
 def rungs(first: int, factor: int, before: int, step: int) -> list[int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 
-from matscout.drive.prune import halved, rungs
+from matscout.drive.prune import check_rungs, halved, rungs
 from matscout.drive.prune_index import Reported, last_steps, last_value, reported, without_value
 from matscout.errors import InputError
 from matscout.history import History
@@ -37,8 +37,7 @@ class Hyperband:
     _index: Memo[Reported] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.min_step < 1 or self.factor < 2:
-            raise InputError("early_stopping", "needs min_step >= 1 and factor >= 2")
+        check_rungs(self.min_step, self.factor)
         if self.max_step < self.min_step * self.factor:
             what = f"must be at least min_step * factor, got {self.max_step}"
             raise InputError("early_stopping.max_step", what, "or use median")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import count, takewhile
 from typing import Literal
 
 import numpy as np
 
+from matscout.drive.fold_means import folds_behind
 from matscout.drive.prune_index import Leader
 from matscout.errors import InputError
 from matscout.history import History
@@ -69,11 +71,6 @@ class Wilcoxon:
         told = {r.step: r.values[target.name] for r in trial.reports if target.name in r.values}
         if self.reports == "fold":
             return {step: target.sign * value for step, value in told.items()}
-        folds: dict[int, float] = {}
-        before = 0.0
-        for step in range(1, len(told) + 1):
-            if step not in told:  # what was lost in between cannot be taken apart
-                break
-            folds[step] = target.sign * (step * told[step] - (step - 1) * before)
-            before = told[step]
-        return folds
+        # What was lost in between cannot be taken apart.
+        means = [told[step] for step in takewhile(told.__contains__, count(1))]
+        return dict(enumerate((target.sign * folds_behind(means)).tolist(), start=1))

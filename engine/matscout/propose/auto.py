@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from statistics import median
 
-from matscout.errors import InputError
+from matscout.errors import InputError, require_whole
 from matscout.history import History
 from matscout.propose.base import Proposer
 from matscout.propose.encode import Encoding
@@ -55,9 +55,7 @@ class AutoProposer:
 
     def __init__(self, budget: int = 100, workers: int = 1, trial_s: float | None = None) -> None:
         for option, value in (("budget", budget), ("workers", workers)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                what = f"must be a whole number ≥ 1, got {value!r}"
-                raise InputError(f"proposer.{option}", what)
+            require_whole(f"proposer.{option}", value, 1)
         if trial_s is not None and not 0.0 < trial_s < float("inf"):
             raise InputError("proposer.trial_s", f"must be above 0 seconds, got {trial_s!r}")
         self.budget, self.workers, self.trial_s = budget, workers, trial_s

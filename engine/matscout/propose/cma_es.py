@@ -8,7 +8,7 @@ import numpy as np
 from cmaes import CMA
 from numpy.typing import NDArray
 
-from matscout.errors import InputError
+from matscout.errors import InputError, require_whole
 from matscout.history import History
 from matscout.propose.memo import Memo
 from matscout.propose.observations import value_of
@@ -25,6 +25,8 @@ GENERATION = "generation"
 
 _BAD = (State.FAILED, State.INVALID, State.PRUNED)
 """Ranked last in their generation: CMA-ES needs no value, only the order."""
+
+_OVER = (State.COMPLETE, *_BAD)
 
 _LARGEST = 1e100
 
@@ -46,11 +48,8 @@ class CmaEsProposer:
     def __init__(self, sigma: float = 0.3, population: int | None = None) -> None:
         if not 0.0 < sigma <= 1.0:
             raise InputError("proposer.sigma", f"must be above 0 and at most 1, got {sigma!r}")
-        if population is not None and (
-            isinstance(population, bool) or not isinstance(population, int) or population < 4
-        ):
-            what = f"must be a whole number ≥ 4, got {population!r}"
-            raise InputError("proposer.population", what)
+        if population is not None:
+            require_whole("proposer.population", population, 4)
         self.sigma, self.population = float(sigma), population
         self._tools = Toolbox()
         self._told = Memo(lambda tools, history: _Told(tools, history, self.sigma, population))
@@ -65,7 +64,7 @@ class CmaEsProposer:
         for i in range(n):
             if tools.exhausted(taken):
                 break
-            point = _new(tools, told, taken, seed, i)
+            point = tools.modelled_new(told.draw, taken, seed, i, REDRAWS)
             if point is None:
                 break
             taken.add(tools.key(point))
@@ -92,11 +91,15 @@ class _Told:
         for index in dict.fromkeys(changes[self._seen :]):
             trial = self._history.trials[index]
             number = trial.why.get(GENERATION)
-            if not isinstance(number, int) or trial.state not in (State.COMPLETE, *_BAD):
+            if not isinstance(number, int):
                 continue
-            group = self._groups.setdefault(number, [])
-            if index not in group:
+            group, over = self._groups.setdefault(number, []), trial.state in _OVER
+            if index in group and not over:
+                group.remove(index)  # thawed: its generation waits for it
+            elif over and index not in group:
                 group.append(index)
+            elif not over:
+                continue
             if number < self.generation:
                 self._begin()  # what was told has changed, or may have
         self._seen = len(changes)
@@ -158,14 +161,3 @@ class _Told:
                 for j, (p, value) in enumerate(zip(self._varied, there, strict=True))
             ]
         )
-
-
-def _new(tools: SpaceTools, told: _Told, taken: set[str], seed: int, place: int) -> Point | None:
-    def draw(attempt: int) -> Point | None:
-        rng = generator(seed, place, attempt)
-        return tools.sampler.repair(told.draw(rng), rng)
-
-    point, wanted = tools.finder.first_new(draw, taken, REDRAWS)
-    if point is not None:
-        return point
-    return tools.finder.near(wanted, taken, generator(seed, place, REDRAWS))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from matscout.errors import InputError, did_you_mean
+from matscout.errors import InputError, did_you_mean, require_whole
 from matscout.history import History
 from matscout.pool import Pool
 from matscout.propose.acquisitions import ALTERNATE, NAMED
@@ -115,8 +115,7 @@ class GpProposer:
 
 
 def _check(startup: Any, acquisition: Any, beta: Any, start: Any) -> None:
-    if isinstance(startup, bool) or not isinstance(startup, int) or startup < 0:
-        raise InputError("proposer.startup", f"must be a whole number ≥ 0, got {startup!r}")
+    require_whole("proposer.startup", startup, 0)
     names = [*NAMED, ALTERNATE]
     if acquisition is not None and acquisition not in names:
         mend = did_you_mean(str(acquisition), names)

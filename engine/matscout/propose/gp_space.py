@@ -8,16 +8,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from matscout.acquire.base import Acquisition
 from matscout.propose.acquisitions import acquisition
 from matscout.propose.observations import Observations
 from matscout.propose.pooled_fit import fit_pooled
-from matscout.propose.sampling import Point, canonical
 from matscout.propose.search import best_new
 from matscout.propose.toolbox import SpaceTools
 from matscout.propose.why import explained
 from matscout.surrogate.base import Posterior
 from matscout.surrogate.gp import GaussianProcess
+from matscout.surrogate.posterior import GpPosterior
 from matscout.trial import Proposal, Target, Trial
 
 MAX_ROWS = 1500
@@ -26,42 +25,60 @@ an exact process over more costs minutes a fit and says little more about where 
 
 
 class SpaceModel:
-    """What a Gaussian process believes about one space; grows by believing."""
+    """What a Gaussian process believes about one space: `posterior`, which grows by believing."""
 
     def __init__(self, tools: SpaceTools, data: Observations, target: Target) -> None:
         self._tools, self._target = tools, target
-        kept = data.only(_kept(data.y))
+        kept = data.only(kept_rows(data.y))
         self._X = self._rows(kept.trials)
         surrogate = GaussianProcess(groups=tools.encoding.groups)
-        self._posterior: Posterior = fit_pooled(surrogate, self._X, kept)
+        self.posterior: GpPosterior = fit_pooled(surrogate, self._X, kept)
         self._believe(self._rows(data.believed))
 
     def propose(
         self, rule: str, place: int, beta: float, taken: set[str], rng: np.random.Generator
     ) -> Proposal | None:
         """The best new point under `rule`, believed from now on; None if none was found."""
-        chosen = acquisition(rule, place, self._posterior, self._X, beta)
-        inside = acquisition(rule, place, self._posterior.standardised, self._X, beta)
-        score = inside.on(self._posterior.standardised)
-        point = best_new(self._tools, lambda X: score(X.unsqueeze(-2)), taken, rng)
-        return None if point is None else self._proposal(point, chosen)
-
-    def _proposal(self, point: Point, chosen: Acquisition) -> Proposal:
-        row = torch.from_numpy(self._tools.encoding.rows([point]))
-        why = explained(self._posterior, chosen, row, self._target)
-        self._believe(row)
-        return Proposal(point, why=why)
+        proposal = best_proposal(
+            self._tools, self.posterior, self._X, self._target, rule, place, beta, taken, rng
+        )
+        if proposal is not None:
+            self._believe(torch.from_numpy(self._tools.encoding.rows([proposal.params])))
+        return proposal
 
     def _believe(self, rows: Tensor) -> None:
-        self._posterior = self._posterior.believe(rows)
+        self.posterior = self.posterior.believe(rows)
         self._X = torch.cat([self._X, rows])
 
     def _rows(self, trials: Sequence[Trial]) -> Tensor:
-        points = [canonical(self._tools.space, t.params) for t in trials]
-        return torch.from_numpy(self._tools.encoding.rows(points))
+        return torch.from_numpy(self._tools.rows(trials))
 
 
-def _kept(y: np.ndarray) -> list[int]:
+def best_proposal(
+    tools: SpaceTools,
+    posterior: Posterior,
+    X: Tensor,
+    target: Target,
+    rule: str,
+    place: int,
+    beta: float,
+    taken: set[str],
+    rng: np.random.Generator,
+) -> Proposal | None:
+    """The best new point under `rule` for the trial with id `place`; None if none was found. X (n, D)
+    are the points that `posterior` was measured or believed at."""
+    inside = posterior.standardised
+    score = acquisition(rule, place, inside, X, beta).on(inside)
+    point = best_new(tools, lambda rows: score(rows.unsqueeze(-2)), taken, rng)
+    if point is None:
+        return None
+    row = torch.from_numpy(tools.encoding.rows([point]))
+    chosen = acquisition(rule, place, posterior, X, beta)
+    return Proposal(point, why=explained(posterior, chosen, row, target))
+
+
+def kept_rows(y: np.ndarray) -> list[int]:
+    """Which of the rows, whose values are y (n,), a model is conditioned on."""
     if len(y) <= MAX_ROWS:
         return list(range(len(y)))
     half = MAX_ROWS // 2

@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 
 from matscout.constraint import Simplex
-from matscout.errors import InputError
+from matscout.errors import InputError, require_whole
 from matscout.history import History
 from matscout.parameter import Float, Parameter
 from matscout.propose.distinct import LISTED_AT_MOST
@@ -31,8 +31,7 @@ class GridProposer:
     name = "grid"
 
     def __init__(self, points: int = 5) -> None:
-        if isinstance(points, bool) or not isinstance(points, int) or points < 2:
-            raise InputError("proposer.points", f"must be a whole number ≥ 2, got {points!r}")
+        require_whole("proposer.points", points, 2)
         self.points = points
         self._tools = Toolbox()
         self._order = Memo(self._shuffled)

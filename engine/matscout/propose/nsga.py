@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -21,7 +22,7 @@ from optuna.samplers.nsgaii._elite_population_selection_strategy import (
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from matscout.errors import InputError
+from matscout.errors import InputError, require_whole
 from matscout.history import History
 from matscout.propose.memo import Memo
 from matscout.propose.observations import value_of
@@ -39,7 +40,7 @@ _LARGEST = 1e100
 """Values beyond are as bad (or good) as this: their squares must not overflow."""
 
 
-class _Nsga:
+class _Nsga(ABC):
     """Random until `population` trials are complete. From then on every point is the child of the
     elite of the last whole generation and of the elite before: two parents by tournament, uniform
     crossover with probability `crossover`, each parameter then drawn anew with probability 1 / their
@@ -53,9 +54,7 @@ class _Nsga:
     name: str
 
     def __init__(self, population: int = 50, crossover: float = 0.9) -> None:
-        if isinstance(population, bool) or not isinstance(population, int) or population < 4:
-            what = f"must be a whole number ≥ 4, got {population!r}"
-            raise InputError("proposer.population", what)
+        require_whole("proposer.population", population, 4)
         if not 0.0 <= crossover <= 1.0:
             what = f"must be a share between 0 and 1, got {crossover!r}"
             raise InputError("proposer.crossover", what)
@@ -75,7 +74,7 @@ class _Nsga:
             if tools.exhausted(taken):
                 break
             if parents:
-                point = _child(tools, brood, taken, seed, i)
+                point = tools.modelled_new(brood.draw, taken, seed, i, REDRAWS)
             else:
                 point = tools.random_new(taken, generator(seed, i))
             if point is None:
@@ -85,10 +84,11 @@ class _Nsga:
             out.append(Proposal(point, why=why))
         return out
 
+    @abstractmethod
     def _elite(
         self, study: Any, members: list[FrozenTrial], rng: LazyRandomState
     ) -> list[FrozenTrial]:
-        raise NotImplementedError
+        """The `population` of members that the next generation descends from."""
 
 
 class Nsga2Proposer(_Nsga):
@@ -218,19 +218,6 @@ class _Brood:
             else:  # mutated, or nobody to inherit from
                 point[parameter.name] = value_at(parameter, float(rng.random()))
         return point
-
-
-def _child(
-    tools: SpaceTools, brood: _Brood, taken: set[str], seed: int, place: int
-) -> Point | None:
-    def draw(attempt: int) -> Point | None:
-        rng = generator(seed, place, attempt)
-        return tools.sampler.repair(brood.draw(rng), rng)
-
-    point, wanted = tools.finder.first_new(draw, taken, REDRAWS)
-    if point is not None:
-        return point
-    return tools.finder.near(wanted, taken, generator(seed, place, REDRAWS))
 
 
 def _study(history: History) -> SimpleNamespace:

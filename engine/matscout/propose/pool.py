@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from matscout.errors import InputError
+from matscout.errors import InputError, require_whole
 from matscout.goal import Goal
 from matscout.history import History
 from matscout.propose.base import Forecast
@@ -53,8 +53,7 @@ class PoolProposer:
         replicates: int = 1,
     ) -> None:
         for name, value in (("startup", startup), ("replicates", replicates)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"proposer.{name}", f"must be a whole number ≥ 1, got {value!r}")
+            require_whole(f"proposer.{name}", value, 1)
         self.goal = goal if isinstance(goal, Goal) else Goal.from_dict(goal or {})
         self.startup, self.strategy, self.cost = startup, strategy, cost
         self.replicates = replicates

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from matscout.history import History
 from matscout.propose.distinct import Finder, Taken, key
 from matscout.propose.encode import Encoding
 from matscout.propose.memo import Memo
-from matscout.propose.sampling import Point, Sampler
+from matscout.propose.sampling import Point, Sampler, canonical
 from matscout.space import Space
+from matscout.trial import Trial
 
 
 class SpaceTools:
@@ -27,6 +31,30 @@ class SpaceTools:
             return None
         point, _ = self.finder.first_new(lambda _: self.draw(rng), taken, tries=20)
         return point if point is not None else self.finder.near(None, taken, rng)
+
+    def modelled_new(
+        self,
+        draw: Callable[[np.random.Generator], Point],
+        taken: set[str],
+        seed: int,
+        place: int,
+        redraws: int,
+    ) -> Point | None:
+        """A point that a model draws and that is not taken, moved to where the constraints hold; the
+        nearest new one after `redraws` that are taken. None where there is none."""
+
+        def repaired(attempt: int) -> Point | None:
+            rng = generator(seed, place, attempt)
+            return self.sampler.repair(draw(rng), rng)
+
+        point, wanted = self.finder.first_new(repaired, taken, redraws)
+        if point is not None:
+            return point
+        return self.finder.near(wanted, taken, generator(seed, place, redraws))
+
+    def rows(self, trials: Iterable[Trial]) -> NDArray[np.float64]:
+        """The encoded points of trials, (n, D)."""
+        return self.encoding.rows([canonical(self.space, t.params) for t in trials])
 
     def exhausted(self, taken: set[str]) -> bool:
         return self.space.count is not None and len(taken) >= self.space.count

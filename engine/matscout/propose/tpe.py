@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
+import numpy as np
 from optuna.samplers import TPESampler
 
-from matscout.errors import InputError
+from matscout.errors import InputError, require_whole
 from matscout.history import History
 from matscout.propose.memo import Memo
 from matscout.propose.optuna_study import StudyMirror, Tpe
 from matscout.propose.sampling import Point
-from matscout.propose.toolbox import SpaceTools, Toolbox, generator
+from matscout.propose.toolbox import Toolbox, generator
 from matscout.space import Space
 from matscout.trial import Proposal, Value
 
@@ -30,10 +33,7 @@ class TpeProposer:
 
     def __init__(self, startup: int = 10, candidates: int = 24) -> None:
         for option, value, least in (("startup", startup, 0), ("candidates", candidates, 1)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise InputError(
-                    f"proposer.{option}", f"must be a whole number ≥ {least}, got {value!r}"
-                )
+            require_whole(f"proposer.{option}", value, least)
         self.startup, self.candidates = startup, candidates
         self._sampler = Tpe(candidates)
         self._tools = Toolbox()
@@ -51,7 +51,7 @@ class TpeProposer:
             if random:
                 point = tools.random_new(taken, generator(seed, i))
             else:
-                point = self._modelled(tools, mirror, taken, seed, i)
+                point = tools.modelled_new(partial(self._draw, mirror), taken, seed, i, REDRAWS)
             if point is None:
                 break
             taken.add(tools.key(point))
@@ -61,18 +61,8 @@ class TpeProposer:
                 mirror.lend(point)
         return out
 
-    def _modelled(
-        self, tools: SpaceTools, mirror: StudyMirror, taken: set[str], seed: int, place: int
-    ) -> Point | None:
-        def draw(attempt: int) -> Point | None:
-            rng = generator(seed, place, attempt)
-            sampler = self._sampler.reseeded(int(rng.integers(2**32)))
-            return tools.sampler.repair(suggest(sampler, mirror), rng)
-
-        point, wanted = tools.finder.first_new(draw, taken, REDRAWS)
-        if point is not None:
-            return point
-        return tools.finder.near(wanted, taken, generator(seed, place, REDRAWS))
+    def _draw(self, mirror: StudyMirror, rng: np.random.Generator) -> Point:
+        return suggest(self._sampler.reseeded(int(rng.integers(2**32))), mirror)
 
 
 def suggest(sampler: TPESampler, mirror: StudyMirror) -> Point:

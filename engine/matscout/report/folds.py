@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from matscout.drive.fold_means import folds_behind
 from matscout.trial import Target, Trial
 
 Array = NDArray[np.float64]
@@ -41,4 +42,4 @@ def fold_scores(trial: Trial, target: Target, reports: Reports = "mean") -> Arra
     mean = told[-1] if reports == "mean" else told.mean()
     if not np.isfinite(told).all() or not math.isclose(mean, value, rel_tol=1e-9, abs_tol=1e-12):
         return None
-    return np.diff(told * np.arange(1, len(told) + 1), prepend=0.0) if reports == "mean" else told
+    return folds_behind(told) if reports == "mean" else told

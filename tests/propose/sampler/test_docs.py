@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import optuna
@@ -11,11 +12,15 @@ import pytest
 PAGE = Path(__file__).parents[3] / "docs" / "sampler.md"
 
 
-def test_the_example_runs_and_finds_the_optimum(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_runs_and_finds_the_optimum(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    script = tmp_path / "example.py"
+    script.write_text(example)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        exec(compile(example, str(PAGE), "exec"), {"__name__": "example"})
+        runpy.run_path(str(script), run_name="example")
     finally:
         optuna.logging.set_verbosity(optuna.logging.INFO)
     said = capsys.readouterr().out

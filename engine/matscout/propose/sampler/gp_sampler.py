@@ -14,7 +14,7 @@ from optuna.samplers import BaseSampler, RandomSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial
 
-from matscout.errors import InputError, one_line
+from matscout.errors import InputError, one_line, require_whole
 from matscout.propose.gp import LEAST_DATA, STARTS, GpProposer
 from matscout.propose.sampler.coding import Coding
 from matscout.propose.sampler.joint import JointModel
@@ -90,8 +90,8 @@ class GpSampler(BaseSampler):
         beta: float | None = None,
         ordinal: bool = True,
     ) -> None:
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):
-            raise InputError("GpSampler.seed", f"must be a whole number ≥ 0, got {seed!r}")
+        if seed is not None:
+            require_whole("GpSampler.seed", seed, 0)
         self._seed = secrets.randbits(32) if seed is None else seed
         self._startup, self._start, self._ordinal = startup, start, ordinal
         self._acquisition, self._beta = acquisition, beta

@@ -9,23 +9,18 @@ import torch
 from torch import Tensor
 
 from matscout.acquire.base import Score
-from matscout.acquire.gp_joint import GpJoint
-from matscout.acquire.pareto import LogNoisyHypervolumeImprovement, reference_point
+from matscout.acquire.pareto import reference_point
 from matscout.acquire.probability_beyond import LogProbabilityBeyond
 from matscout.history import History
 from matscout.propose.acquisitions import acquisition
 from matscout.propose.gp_space import SpaceModel
 from matscout.propose.observations import Observations, of_pool, of_space
-from matscout.propose.sampling import canonical
 from matscout.propose.search import best_new
-from matscout.propose.strategies.pareto import layers
+from matscout.propose.strategies.pareto import FRONT, hypervolume_gain, layers
 from matscout.propose.strategies.per_target import moments
 from matscout.propose.toolbox import SpaceTools
 from matscout.surrogate.posterior import GpPosterior
 from matscout.trial import Proposal, State, Target, Trial, Value
-
-FRONT = 30
-"""Feasible points kept as the front to improve on: the best by layers of domination."""
 
 LEAST_FRONT = 8
 
@@ -81,11 +76,7 @@ class JointModel:
     def _hypervolume(self) -> Score:
         asked = torch.cat([self._front, self._pending])
         kept = asked[layers(moments(self._objectives, asked)[0], FRONT)]
-        reference = self._reference()
-        pairs = zip(self._objectives, reference.tolist(), strict=True)
-        physical = tuple(belief.loc + belief.scale * part for belief, part in pairs)
-        card = LogNoisyHypervolumeImprovement(kept, physical, DRAWS, self._seed)
-        return card.on([GpJoint(belief) for belief in self._objectives])
+        return hypervolume_gain(self._objectives, kept, self._reference(), DRAWS, self._seed)
 
     def _reference(self) -> Tensor:
         """(m,), standardised: a little worse than the worst of the front, and no better than the
@@ -117,18 +108,10 @@ class JointModel:
         return out
 
     def _fitted(self, data: Observations, target: Target) -> GpPosterior:
-        return _Belief(self._tools, data, target).posterior
+        return SpaceModel(self._tools, data, target).posterior
 
     def _rows(self, trials: Sequence[Trial]) -> Tensor:
-        points = [canonical(self._tools.space, t.params) for t in trials]
-        return torch.from_numpy(self._tools.encoding.rows(points))
-
-
-class _Belief(SpaceModel):
-    @property
-    def posterior(self) -> GpPosterior:
-        assert isinstance(self._posterior, GpPosterior)
-        return self._posterior
+        return torch.from_numpy(self._tools.rows(trials))
 
 
 def _feasible(trial: Trial, constraints: Sequence[Target]) -> bool:

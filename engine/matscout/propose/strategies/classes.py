@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -51,10 +50,7 @@ class ClassRule:
     trees: int = 100
 
     def pick(self, view: PoolView, n: int) -> list[Pick]:
-        # In random order, so that among equals (all, of a class of which only one kind has been
-        # seen) it is not the table's order that decides.
-        order = np.random.default_rng(np.random.SeedSequence(view.seed)).permutation(sound(view, n))
-        free = torch.from_numpy(order)
+        free = view.shuffled(sound(view, n))
         score, positive = self._judged(view, free)
         spread: BatchRule = Within(CoreSet(), WIDTH)
         if self.quota:
@@ -71,19 +67,21 @@ class ClassRule:
     def _judged(self, view: PoolView, rows: Tensor) -> tuple[Tensor, Tensor]:
         """The score of each of `rows`, and P(passes) by consensus."""
         members = Membership.binary(self.committee(view, rows, self.trees))
-        positives = int(_labels(view).sum())
+        positives = int(view.passing.sum())
         card = self.card((len(view.measured) - positives, positives))
         works = torch.from_numpy(view.works)[rows]
         return weighed(card(members), works, float(card(_SETTLED))), members.positive * works
 
 
 def by_mixture(view: PoolView, rows: Tensor, trees: int) -> Tensor:
-    """Two classifiers and, where the target is a quantity, two regressors."""
+    """Two classifiers and, where the target is a quantity, two regressors
+    (surrogate/rare_mixture.py). Each feature has a lengthscale of its own: beside the eighty columns
+    of a formula a lone number would be lost."""
     groups, X = view.candidates.groups, both_tables(view)
     mixed = RareMixture(trees=trees, seed=view.seed, processes=len(groups), groups=groups)
     measured = X[view.measured]
     if view.labels_only:
-        return mixed.of_labels(measured, _labels(view)).members(X[rows])
+        return mixed.of_labels(measured, view.passing).members(X[rows])
     return mixed.fit(measured, view.Y, view.limit, view.Yvar).members(X[rows])
 
 
@@ -91,14 +89,10 @@ def by_trees(view: PoolView, rows: Tensor, trees: int) -> Tensor:
     """Extra trees, each with a vote."""
     X = torch.from_numpy(view.candidates.table)
     forest = ForestClassifier(trees=trees, seed=view.seed)
-    return forest.fit(X[view.measured], _labels(view)).members(X[rows])
+    return forest.fit(X[view.measured], view.passing).members(X[rows])
 
 
 def by_process(view: PoolView, rows: Tensor, trees: int) -> Tensor:
     """What a Gaussian process holds possible: sixteen equally likely values of its latent function."""
     classifier = GpClassifier(GaussianProcess(groups=view.candidates.groups))
-    return classifier.fit(view.unit[view.measured], _labels(view)).members(view.unit[rows])
-
-
-def _labels(view: PoolView) -> Tensor:
-    return view.Y[:, 0] >= view.limit
+    return classifier.fit(view.unit[view.measured], view.passing).members(view.unit[rows])

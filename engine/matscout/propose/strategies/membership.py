@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,10 +13,8 @@ from matscout.acquire.batch.farthest_first import FarthestFirst
 from matscout.acquire.entropy import Entropy
 from matscout.acquire.membership import Membership
 from matscout.acquire.positive import Positive
-from matscout.propose.strategies.bound import both_tables
+from matscout.propose.strategies.classes import by_mixture
 from matscout.propose.strategies.view import Pick, PoolView
-from matscout.surrogate.membership import MixedMembership
-from matscout.surrogate.rare_mixture import RareMixture
 
 FINDING = FarthestFirst(width=3, from_known=True)
 LEARNING = FarthestFirst(width=5, from_known=True)
@@ -27,9 +24,8 @@ each other and from what is pending; the score knows what was measured."""
 
 @dataclass(frozen=True)
 class MembershipRule:
-    """P(positive) by a mixture of classifiers and regressors (surrogate/rare_mixture.py), spread
-    farthest-first over the best of it; or the entropy of that probability. Each feature has a
-    lengthscale of its own: beside the eighty columns of a formula a lone number would be lost.
+    """P(positive) by a mixture of classifiers and regressors (classes.py), spread farthest-first over
+    the best of it; or the entropy of that probability.
 
     mode  find: always P(positive). learn: entropy, once there is a positive. balance: find while
           positives are rare, in the pool or among the labels, else in turn (acquire/balance.py)
@@ -39,10 +35,7 @@ class MembershipRule:
     trees: int = 100
 
     def pick(self, view: PoolView, n: int) -> list[Pick]:
-        # In random order, so that among equals (all, of a class of which only one kind has been
-        # seen) it is not the table's order that decides.
-        order = np.random.default_rng(np.random.SeedSequence(view.seed)).permutation(view.free)
-        free = torch.from_numpy(order)
+        free = view.shuffled(view.free)
         members = self._members(view, free)
         works, points = torch.from_numpy(view.works)[free], view.unit[free]
         pending = view.unit[view.believed]
@@ -68,7 +61,7 @@ class MembershipRule:
 
     def _learning(self, view: PoolView, positive: Tensor, n: int) -> int:
         """How many of the next n are to learn; `positive` is P(positive) of what is free."""
-        positives, labels = int((view.data.y >= view.limit).sum()), len(view.data.y)
+        positives, labels = int(view.passing.sum()), len(view.passing)
         if self.mode == "balance":
             likely = positives + float(positive.sum())
             prevalence = min(likely / (labels + len(positive)), 1.0)
@@ -76,14 +69,4 @@ class MembershipRule:
         return n if self.mode == "learn" and positives else 0
 
     def _members(self, view: PoolView, rows: Tensor) -> Membership:
-        X = both_tables(view)
-        return Membership.binary(self._mixture(view, X[view.measured]).members(X[rows]))
-
-    def _mixture(self, view: PoolView, X: Tensor) -> MixedMembership:
-        groups = view.candidates.groups
-        mixture = RareMixture(
-            trees=self.trees, seed=view.seed, processes=len(groups), groups=groups
-        )
-        if view.labels_only:
-            return mixture.of_labels(X, view.Y[:, 0] >= view.limit)
-        return mixture.fit(X, view.Y, view.limit, view.Yvar)
+        return Membership.binary(by_mixture(view, rows, self.trees))

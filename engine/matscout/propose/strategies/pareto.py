@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from botorch.utils.multi_objective.pareto import is_non_dominated
 from torch import Tensor
 
+from matscout.acquire.base import Score
 from matscout.acquire.gp_joint import GpJoint
 from matscout.acquire.pareto import LogNoisyHypervolumeImprovement, reference_point
 from matscout.propose.strategies.per_target import beliefs_of, expected_of_each, moments
@@ -20,8 +22,8 @@ bounds; what is good under no weighting adds nothing to a front."""
 
 _WEIGHTS = 64
 
-_FRONT = 30
-"""Measured points kept as the front to improve on: the best by layers of domination."""
+FRONT = 30
+"""Points kept as the front to improve on: the best by layers of domination."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +66,10 @@ class ParetoRule:
         """Scores of a shortlist of `rows`, and those rows."""
         short = rows[_shortlist(beliefs, view.unit[rows], view.seed)]
         means = moments(beliefs, view.unit[asked])[0]
-        front = view.unit[asked][layers(means, _FRONT)]
-        reference = reference_point(means)
-        scale = torch.tensor([b.scale for b in beliefs], dtype=torch.float64)
-        loc = torch.tensor([b.loc for b in beliefs], dtype=torch.float64)
-        card = LogNoisyHypervolumeImprovement(
-            front, tuple((loc + scale * reference).tolist()), self.draws, view.seed
-        )
+        front = view.unit[asked][layers(means, FRONT)]
+        gain = hypervolume_gain(beliefs, front, reference_point(means), self.draws, view.seed)
         with torch.no_grad():
-            score = card.on([GpJoint(b) for b in beliefs])(view.unit[short].unsqueeze(-2))
+            score = gain(view.unit[short].unsqueeze(-2))
         return score + torch.from_numpy(view.works)[short].log(), short
 
 
@@ -87,6 +84,17 @@ def _shortlist(beliefs: list[GpPosterior], X: Tensor, seed: int) -> Tensor:
     each = max(_SHORTLIST // _WEIGHTS, 1)
     best = (weights @ (mean + sd).mT).topk(each, dim=-1).indices
     return best.unique()
+
+
+def hypervolume_gain(
+    beliefs: Sequence[GpPosterior], front: Tensor, reference: Tensor, draws: int, seed: int
+) -> Score:
+    """qLogNEHVI over `front` (n, d); reference (m,) is standardised."""
+    scale = torch.tensor([b.scale for b in beliefs], dtype=torch.float64)
+    loc = torch.tensor([b.loc for b in beliefs], dtype=torch.float64)
+    physical = tuple((loc + scale * reference).tolist())
+    card = LogNoisyHypervolumeImprovement(front, physical, draws, seed)
+    return card.on([GpJoint(b) for b in beliefs])
 
 
 def layers(Y: Tensor, most: int) -> Tensor:

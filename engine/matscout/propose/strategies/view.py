@@ -68,6 +68,18 @@ class PoolView:
         """Rows that were never asked for."""
         return np.flatnonzero(self.candidates.free(self.history))
 
+    def shuffled(self, rows: NDArray[np.intp]) -> Tensor:
+        """In random order, so that among equals (all, of a class of which only one kind has been
+        seen) it is not the table's order that decides."""
+        return torch.from_numpy(
+            np.random.default_rng(np.random.SeedSequence(self.seed)).permutation(rows)
+        )
+
+    @cached_property
+    def passing(self) -> Tensor:
+        """(n,) bool: which of the measured pass the goal's limit."""
+        return self.Y[:, 0] >= self.limit
+
     @cached_property
     def asked(self) -> Asked:
         return self.candidates.asked(self.history)
