@@ -255,7 +255,9 @@ def test_big_params_arrive_whole(rig: Rig) -> None:
 )
 def test_dead_workers_are_told_with_their_causes(walled: Rig, causes: dict[str, str]) -> None:
     expected = {walled.submit(do): cause for do, cause in causes.items()}
+    until_s = time.monotonic() + PATIENCE_S
     while expected:
+        assert time.monotonic() < until_s, f"never told: {expected}"
         for outcome in walled.fleet.poll(1.0):
             walled.fleet.acknowledge(outcome)
             assert outcome.kind is Kind.CRASHED
@@ -263,6 +265,23 @@ def test_dead_workers_are_told_with_their_causes(walled: Rig, causes: dict[str, 
             assert expected.pop(outcome.trial) in outcome.reason
     assert Outbox(walled.folder.outbox).alive() == []
     assert walled.works()
+
+
+def test_a_death_is_told_even_if_ray_never_fails_the_call(rigs: dict[str, Rig]) -> None:
+    rig = rigs["ray"]
+    assert rig.works()
+    fleet: Any = rig.fleet
+    trial = rig.submit("hang")
+    (run,) = (ref for ref, (_, kind) in fleet._refs.items() if kind == "run")
+    slot, _ = fleet._refs.pop(run)
+    other = next(s for s in fleet._slots if s is not slot)
+    # A second watch waits for the first, for as long as its actor lives.
+    never = other.actor.watch.options(concurrency_group="watch").remote()
+    fleet._refs[never] = slot, "run"
+    os.kill(slot.pid, signal.SIGKILL)
+    ending = rig.hear(trial)[-1]
+    assert (ending.kind, ending.reason[:16]) == (Kind.CRASHED, "the worker died:")
+    assert rig.works()
 
 
 def test_a_worker_that_dies_idle_is_replaced(walled: Rig) -> None:

@@ -37,6 +37,9 @@ _LISTEN_AFTER_S = 0.02
 _LISTEN_S = 10.0
 """How long such a call may wait inside the actor for a report; then it is made again."""
 
+_LAST_WORD_S = 5.0
+"""How long an attempt's own call is waited for once another call to its actor has failed."""
+
 _HEAD_LOOK_S = 1.0
 
 _GROUPS = {"reports": 1, "control": 1, "watch": 1}
@@ -185,6 +188,9 @@ class RayFleet:
             if running is None:
                 continue
             look_again_s = min(look_again_s, running.look_again_s)
+            if slot.failure is not None:
+                look_again_s = min(look_again_s, slot.failed_s + _LAST_WORD_S)
+                continue
             if running.began_s is None or id(slot) in listening:
                 continue
             if now_s < running.began_s + _LISTEN_AFTER_S:
@@ -201,8 +207,11 @@ class RayFleet:
             said = ray.get(ref)
         except RayError as error:
             # When an actor dies all its calls fail, and the one that runs may have ended well.
-            at_work = any(s is slot and k == "run" for s, k in self._refs.values())
-            return [] if at_work else self._bury(slot, error)
+            if not any(s is slot and k == "run" for s, k in self._refs.values()):
+                return self._bury(slot, error)
+            if slot.failure is None:
+                slot.failure, slot.failed_s = error, time.monotonic()
+            return []
         if kind == "ready":
             slot.pid, slot.host = said
             if slot.running is not None:
@@ -239,10 +248,13 @@ class RayFleet:
 
     def _enforce(self) -> list[Outcome]:
         """Climb the ladder of those who should have ended by now."""
-        outcomes = []
+        outcomes: list[Outcome] = []
         now_s = time.monotonic()
         for slot in self._slots:
             running = slot.running
+            if slot.failure is not None and now_s >= slot.failed_s + _LAST_WORD_S:
+                outcomes += self._bury(slot, slot.failure)
+                continue
             if running is None or now_s < running.look_again_s:
                 continue
             if now_s >= running.kill_at_s:
@@ -273,7 +285,7 @@ class RayFleet:
         with suppress(RayError):
             ray.kill(slot.actor, no_restart=True)
         self._refs = {r: (s, kind) for r, (s, kind) in self._refs.items() if s is not slot}
-        slot.actor, slot.pid, slot.host = None, 0, ""
+        slot.actor, slot.pid, slot.host, slot.failure = None, 0, "", None
 
 
 @dataclass(eq=False)
@@ -289,6 +301,8 @@ class _Slot:
     pid: int = 0
     host: str = ""
     running: Running | None = field(default=None)
+    failure: RayError | None = None
+    failed_s: float = 0.0
 
     @property
     def is_here(self) -> bool:
