@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matscout.drive.rounding import rounded_together
 from matscout.history import History
 from matscout.pool import Pool
 from matscout.propose.base import Forecaster
@@ -212,7 +213,7 @@ def reason(why: Mapping[str, Value], target: Target) -> str:
         parts.append(f"expected to be {float(why['desirability']):.2f} of what you wish")
     if "mean" in why and "sd" in why:
         unit = f" {target.unit}" if target.unit else ""
-        mean, sd = _rounded_together(float(why["mean"]), float(why["sd"]))
+        mean, sd = rounded_together(float(why["mean"]), float(why["sd"]))
         parts.append(f"predicted {mean} ± {sd}{unit}")
     elif rule in ("random", "sobol"):
         parts.append("too little is measured for a prediction")
@@ -221,16 +222,6 @@ def reason(why: Mapping[str, Value], target: Target) -> str:
     if float(why.get("p_feasible", 1.0)) < 0.5:
         parts.append(f"works with probability {float(why['p_feasible']):.2f} only")
     return f"{said}: {', '.join(parts)}" if parts else said
-
-
-def _rounded_together(mean: float, sd: float) -> tuple[str, str]:
-    """The sd with two digits, the mean with as many places."""
-    if not sd > 0.0:
-        return f"{mean:.4g}", f"{sd:.2g}"
-    places = 1 - math.floor(math.log10(sd))
-    if not 0 <= places <= 6 or abs(mean) >= 1e6:
-        return f"{mean:.4g}", f"{sd:.2g}"
-    return f"{mean:.{places}f}", f"{sd:.{places}f}"
 
 
 def _short(value: Value) -> str:

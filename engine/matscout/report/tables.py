@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from statistics import median
 
+from matscout.drive.rounding import rounded_together
 from matscout.propose.observations import count_of, sem_of, value_of
 from matscout.propose.replicates import pooled
 from matscout.report.markup import Markup, el, number, shortened, table
@@ -49,10 +49,7 @@ def with_error(trial: Trial, target: Target) -> str:
     sem = sem_of(trial, target)
     if not sem > 0:
         return number(value, 5)
-    digits = max(0, 1 - math.floor(math.log10(sem)))
-    if digits > 6 or abs(value) >= 1e6:
-        return f"{number(value, 5)} ± {number(sem, 2)}"
-    return f"{value:.{digits}f} ± {sem:.{digits}f}".replace("-", "−")
+    return " ± ".join(rounded_together(value, sem)).replace("-", "−")
 
 
 def best_table(record: Record) -> Markup:
