@@ -27,7 +27,11 @@ class RareMixture:
 
     Classifiers know the classes better once both are seen; regressors see where the target rises
     before there is one positive. On rare classes of materials data their mean did better than any
-    of the four, both at finding and at learning.
+    of the four, both at finding and at learning. Until the first positive the trees' regressor is
+    alone in telling candidates apart: from ten rows a process has little but its prior, and takes
+    what is far for what may be high. Labels after a start of ten until the first hit, geometric means
+    over 10 to 26 seeds, with the process and without: obelix 8.3 and 6.6, castelli's perovskites 9.1
+    and 6.8, hardness 4.0 and 4.0, the top 3 % of agnp 8.6 and 7.2, of crossed_barrel 13.3 and 9.0.
 
     bounds     (2, d): what X is scaled by for the processes, as in `GaussianProcess`
     processes  how many leading columns of X are for the processes; the others are for the trees.
@@ -49,10 +53,11 @@ class RareMixture:
         labels = Y[:, 0] >= threshold
         parts: list[Membership] = list(self.of_labels(X, labels).parts)
         for_trees, for_process = self._columns(X)
-        regressors: Sequence[tuple[Surrogate, slice]] = (
-            (Forest(trees=self.trees, seed=self.seed), for_trees),
-            (self._process(X), for_process),
-        )
+        regressors: list[tuple[Surrogate, slice]] = [
+            (Forest(trees=self.trees, seed=self.seed), for_trees)
+        ]
+        if labels.any():
+            regressors.append((self._process(X), for_process))
         for regressor, columns in regressors:
             try:
                 posterior = regressor.fit(X[:, columns], Y, Yvar)
