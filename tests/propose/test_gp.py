@@ -16,7 +16,6 @@ from matscout.propose.acquisitions import acquisition
 from matscout.propose.gp import GpProposer
 from matscout.propose.gp_pool import PoolModel
 from matscout.propose.gp_space import SpaceModel
-from matscout.propose.observations import of_space
 from matscout.propose.random import RandomProposer
 from matscout.propose.toolbox import SpaceTools
 from matscout.space import Space
@@ -129,7 +128,7 @@ def test_more_rows_than_the_posterior_takes(tell, monkeypatch) -> None:  # type:
     for k in range(20):
         story.measured(story.asked({"x": k / 19}), abs(k / 19 - 0.5))
     tools, target = SpaceTools(LINE), story.history.targets[0]
-    model = SpaceModel(tools, of_space(story.history, target), target)
+    model = SpaceModel(tools, story.history, target)
     kept = sorted(round(19 * x) for x in model._X[:, 0].tolist())
     assert kept == [8, 9, 10, 17, 18, 19] or kept == [9, 10, 11, 17, 18, 19]
     assert GpProposer(startup=3).propose(LINE, story.history, 1, seed=0)
@@ -139,7 +138,7 @@ def test_a_fit_that_fails_falls_back_and_says_so(tell, monkeypatch) -> None:  # 
     def fails(*_: object) -> None:
         raise FitFailed("the matrix is cursed")
 
-    monkeypatch.setattr(GaussianProcess, "fit", fails)
+    monkeypatch.setattr(GaussianProcess, "_fit", fails)
     pool = Pool(("p", "q", "r"), {"x": (1.0, 2.0, 3.0)}, ("x",))
     for space in (LINE, Space(pool=pool)):
         story = tell()

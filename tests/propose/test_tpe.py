@@ -187,3 +187,29 @@ def test_a_draw_has_what_exists_and_nothing_else(tell) -> None:  # type: ignore[
     for seed in range(30):
         point = suggest(Tpe(candidates=24).reseeded(seed), mirror)
         assert NESTED.check(point) == point
+
+
+def test_a_batch_shares_an_estimate_once_many_trials_are_known(tell, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    space = Space((Float("x", 0, 1), Float("z", 0, 1)))
+    estimated: list[int] = []
+    build = Tpe._build_parzen_estimator
+
+    def counted(self, study, search_space, trials, handle_below):  # type: ignore[no-untyped-def]
+        estimated.append(len(trials))
+        return build(self, study, search_space, trials, handle_below)
+
+    monkeypatch.setattr(Tpe, "_build_parzen_estimator", counted)
+    rng, story = np.random.default_rng(0), tell()
+    for known, estimates in ((30, 6), (200, 2)):
+        while len(story.history.trials) < known:
+            params = dict(zip("xz", rng.random(2).tolist(), strict=True))
+            story.measured(story.asked(params), abs(params["x"] - 0.3) + params["z"])
+        proposer = TpeProposer()
+        proposer.propose(space, story.history, 1, seed=5)
+        estimated.clear()
+        batch = proposer.propose(space, story.history, 6, seed=7)
+        # Each is counted as running by the next, or the first three by the second three.
+        assert len(estimated) == 2 * estimates
+        assert estimated[1] - estimated[0] < estimated[-1] - estimated[-2]
+        assert batch == TpeProposer().propose(space, story.history, 6, seed=7)
+        assert len({tuple(p.params.values()) for p in batch}) == 6

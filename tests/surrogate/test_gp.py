@@ -9,9 +9,11 @@ from gpytorch.kernels import MaternKernel
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from linear_operator.utils.errors import NotPSDError
 from scipy.stats import multivariate_normal
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from matscout.surrogate import posterior as posterior_module
 from matscout.surrogate.base import FitFailed
+from matscout.surrogate.evidence import Evidence
 from matscout.surrogate.gp import GaussianProcess
 from matscout.surrogate.kernel import AdditiveMatern, shrinkage_prior
 from matscout.surrogate.model import ShrunkGP
@@ -87,6 +89,33 @@ def test_the_kernel_is_the_sum_that_the_docs_state() -> None:
     diagonal = kernel.forward(A, A).diagonal()
     assert torch.allclose(diagonal, kernel.forward(A, A, diag=True))
     assert torch.allclose(diagonal, kernel.prior_variance.expand(4))
+
+
+@pytest.mark.parametrize("groups", [[0], [0, 1, 2], [0, 1, 1, 0]])
+def test_the_slope_of_the_kernel_is_that_of_its_graph(groups: list[int]) -> None:
+    rng = np.random.default_rng(1)
+    kernel = AdditiveMatern(groups)
+    kernel.log_lengthscale.data += torch.from_numpy(rng.normal(size=kernel.n_groups))
+    data, above = (torch.from_numpy(rng.random(shape)) for shape in ((7, len(groups)), (3, 7)))
+    slopes = []
+    for learning in (True, False):  # by the graph, and written out
+        kernel.requires_grad_(learning)
+        rows = torch.cat([data[:1], data[1:3] + 0.01]).requires_grad_(True)  # the first one is data
+        value = kernel.forward(rows, data)
+        (value * above).sum().backward()
+        assert rows.grad is not None
+        slopes.append(rows.grad)
+        assert torch.allclose(value.detach(), kernel.forward(rows.detach(), data), atol=1e-12)
+    assert torch.allclose(*slopes, atol=1e-12)
+
+
+def test_one_evaluation_of_the_evidence_leaves_nothing_to_the_next() -> None:
+    X, Y = smooth(20)
+    evidence = ShrunkGP(X, Y[:, 0], None, AdditiveMatern([0, 1, 1])).evidence()
+    first, second = np.zeros(5), np.array([3.0, -2.0, 1.0, -4.0, 0.5])
+    (loss, slope), _, (again, slope_again) = map(evidence.loss, (first, second, first))
+    assert loss == again
+    assert slope.tobytes() == slope_again.tobytes()
 
 
 def test_the_posterior_is_botorchs() -> None:
@@ -243,6 +272,30 @@ def test_many_rows_are_fitted_on_a_part() -> None:
     assert len(posterior.X) == 60
     mean, _ = posterior.mean_sd(X)
     assert float((mean - Y[:, 0]).square().mean().sqrt()) < 0.2
+
+
+def test_a_fit_takes_one_thread_and_gives_the_others_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def threads() -> list[int]:
+        return [p["num_threads"] for p in threadpool_info() if p["user_api"] == "blas"]
+
+    seen: list[list[int]] = []
+    loss = Evidence.loss
+    monkeypatch.setattr(Evidence, "loss", lambda *a: (seen.append(threads()), loss(*a))[1])
+    with threadpool_limits(limits=2, user_api="blas"):
+        before = threads()
+        GaussianProcess().fit(*smooth(10))
+        assert threads() == before
+    assert seen and all(set(during) == {1} for during in seen)
+
+
+def test_hyperparameters_of_some_rows_serve_them_all() -> None:
+    X, Y = smooth(30, noise=0.1)
+    process = GaussianProcess()
+    learned = process.learn(X[:20], Y[:20])
+    posterior = process.given(learned, X, Y)
+    assert posterior.X.shape == (30, 3) and posterior.kernel is learned.kernel
+    same, fitted = process.given(process.learn(X, Y), X, Y), process.fit(X, Y)
+    assert torch.equal(same.mean_sd(X)[0], fitted.mean_sd(X)[0])
 
 
 def test_the_same_data_give_the_same_bits() -> None:

@@ -61,6 +61,7 @@ class _Job:
     twice: bool
     began_s: float
     outcomes: Iterator[Outcome] | None = None
+    due_s: float = 0.0
     asked: bool = False
     given_up: bool = False
 
@@ -105,6 +106,7 @@ class SimulatedFleet:
         self._events: list[_Event] = []
         self._made = 0
         self._busy: dict[int, _Job] = {}
+        self._worked_s = 0.0
         self._free = list(range(slots - 1, -1, -1))
         if folder is not None:
             folder.outbox.mkdir(0o700, parents=True, exist_ok=True)
@@ -125,7 +127,7 @@ class SimulatedFleet:
                 worker_name=job.worker,
                 clock=self._clock,
             )
-            self._at(job.step_s, lambda: self._step(job))
+            self._go_on(job)
         if assignment.timeout_s is not None:
             reason = f"timeout after {assignment.timeout_s:g} s: killed"
             self._at(
@@ -157,6 +159,16 @@ class SimulatedFleet:
     def acknowledge(self, outcome: Outcome) -> None:
         if self._folder is not None:
             Outbox(self._folder.outbox).acknowledge(outcome)
+
+    def worked_s(self) -> float:
+        """Seconds that workers have worked up to now, all of them together; not those of an attempt
+        that hung or was given up halfway. A worker that is done does not work on until it is heard."""
+        under_way = (
+            min(job.due_s, self._clock.now_s) - (job.due_s - job.step_s)
+            for job in self._busy.values()
+            if job.outcomes is not None
+        )
+        return self._worked_s + sum(under_way)
 
     def close(self) -> None:
         self._events.clear()
@@ -194,8 +206,13 @@ class SimulatedFleet:
             self._clock.now_s,
         )
 
+    def _go_on(self, job: _Job) -> None:
+        """Work until the evaluator says its next thing."""
+        job.due_s = self._clock.now_s + job.step_s
+        self._at(job.step_s, lambda: self._step(job))
+
     def _step(self, job: _Job) -> list[Outcome]:
-        """The evaluator says its next thing."""
+        self._worked_s += job.step_s
         if job.given_up and job.fate is not _Fate.LATE:
             return []
         if job.fate is _Fate.CRASH:
@@ -204,7 +221,7 @@ class SimulatedFleet:
         outcome = next(job.outcomes)
         if outcome.ends_attempt:
             return self._end(job, outcome)
-        self._at(job.step_s, lambda: self._step(job))
+        self._go_on(job)
         return [] if job.given_up else [outcome]
 
     def _end(self, job: _Job, outcome: Outcome) -> list[Outcome]:

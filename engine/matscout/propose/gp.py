@@ -13,7 +13,7 @@ from matscout.propose.candidates import Candidates
 from matscout.propose.gp_pool import PoolModel
 from matscout.propose.gp_space import SpaceModel
 from matscout.propose.memo import Memo
-from matscout.propose.observations import of_pool, of_space
+from matscout.propose.observations import of_pool
 from matscout.propose.random import RandomProposer
 from matscout.propose.sobol import SobolProposer
 from matscout.propose.toolbox import Toolbox, generator
@@ -81,7 +81,7 @@ class GpProposer:
         if tools.exhausted(taken):
             return []
         target = history.targets[0]
-        model = SpaceModel(tools, of_space(history, target), target)
+        model = SpaceModel(tools, history, target)
         beta = 2.0 if self.beta is None else self.beta
         out: list[Proposal] = []
         for i in range(n):

@@ -101,14 +101,16 @@ def best_of(history: History, target: Target | None = None) -> Trial | None:
     return max(known, key=lambda t: chosen.sign * (value_of(t, chosen) or 0.0), default=None)
 
 
-def of_pool(history: History, target: Target) -> Observations:
+def of_pool(history: History, target: Target, ended: int | None = None) -> Observations:
     """Measured candidates are data; every other candidate that was asked for is in doubt, and so is
     one that is being measured again.
 
-    A trial of which a person has measured this target, but not yet the others, is data too.
+    A trial of which a person has measured this target, but not yet the others, is data too. With
+    `ended`, only those of the first so many trials that ended are.
     """
     told = [t for t in history.completed if value_of(t, target) is not None]
     told += [t for t in _partly_measured(history, target) if t.open]
+    told = [t for t in told if _among(t, ended)]
     used, data = {t.id for t in told}, pooled(told)
     known = {point_of(t) for t in data}
     return Observations(
@@ -120,21 +122,23 @@ def of_pool(history: History, target: Target) -> Observations:
     )
 
 
-def of_space(history: History, target: Target) -> Observations:
+def of_space(history: History, target: Target, ended: int | None = None) -> Observations:
     """As `of_pool`, and what went wrong counts as bad: else it would be proposed again nearby.
 
     A pruned trial was losing when it was stopped: it counts as the worse of its last report and of
     the median of those that were not. A failed or invalid one (a loss of NaN) counts as the worst
     value seen. Bad values are then clipped (`clip_bad`).
     """
-    data = of_pool(history, target)
+    data = of_pool(history, target, ended)
     if not len(data.y):
         return data
     median, worst = float(np.median(data.y)), float(data.y.min())
     trials, values, alone = list(data.trials), data.y.tolist(), data.singles
     doubted = []
     for trial in data.believed:
-        if trial.state is State.PRUNED:
+        if not _among(trial, ended):
+            doubted.append(trial)
+        elif trial.state is State.PRUNED:
             trials.append(trial)
             values.append(min(median, _last_report(trial, target, default=median)))
         elif trial.state in (State.FAILED, State.INVALID):
@@ -173,6 +177,11 @@ def _floor(y: Array) -> float:
     good = part[part >= median]
     spread = math.sqrt(float(np.mean(np.square(good - median))))
     return -math.inf if spread == 0.0 else size * (median - 2.0 * spread)
+
+
+def _among(trial: Trial, ended: int | None) -> bool:
+    """Whether it is one of the first so many that ended."""
+    return ended is None or (trial.finished is not None and trial.finished < ended)
 
 
 def _values(trial: Trial, target: Target) -> list[float]:

@@ -15,6 +15,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 from optuna.samplers import TPESampler
+from optuna.samplers._tpe.parzen_estimator import _ParzenEstimator
 from optuna.storages import InMemoryStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -152,11 +153,37 @@ class Tpe(TPESampler):
     def __init__(self, candidates: int) -> None:
         super().__init__(seed=0, n_startup_trials=0, n_ei_candidates=candidates, constant_liar=True)
         self._parzen_estimator_cls = Parzen
+        self._densities: dict[tuple[str, ...], tuple[Parzen, Parzen]] = {}
 
     def reseeded(self, seed: int) -> Tpe:
         """As a fresh sampler with this seed would draw; making one costs a tenth of an ask."""
         self._rng.rng.seed(seed)
         return self
+
+    def forget(self) -> None:
+        """Estimate the densities anew at the next draw: the study has changed."""
+        self._densities.clear()
+
+    def _sample(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """What Optuna draws, from densities that are estimated once for several draws."""
+        known = self._densities.get(tuple(search_space))
+        if known is None:
+            return super()._sample(study, trial, search_space)
+        samples = known[0].sample(self._rng.rng, self._n_ei_candidates)
+        best = self._compare(samples, self._compute_acquisition_func(samples, *known))
+        return {name: held.to_external_repr(best[name]) for name, held in search_space.items()}
+
+    def _compute_acquisition_func(
+        self,
+        samples: dict[str, NDArray[np.float64]],
+        mpe_below: _ParzenEstimator,
+        mpe_above: _ParzenEstimator,
+    ) -> NDArray[np.float64]:
+        assert isinstance(mpe_below, Parzen) and isinstance(mpe_above, Parzen)
+        self._densities[tuple(samples)] = mpe_below, mpe_above
+        return super()._compute_acquisition_func(samples, mpe_below, mpe_above)
 
     def _get_internal_repr(
         self, trials: list[FrozenTrial], search_space: dict[str, BaseDistribution], study: Study

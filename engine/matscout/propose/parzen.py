@@ -6,6 +6,7 @@ weights are Optuna's own; only the arithmetic over them is done here, at half of
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -46,9 +47,12 @@ class Parzen(_ParzenEstimator):
         return drawn
 
     def log_pdf(self, samples_dict: dict[str, Array]) -> Array:
-        total = np.log(self._mixture_distribution.weights)
+        weights = self._mixture_distribution.weights
+        size = len(next(iter(samples_dict.values())))
+        total = np.tile(np.log(weights), (size, 1))  # (samples, kernels)
+        room = np.empty_like(total)
         for name, held in self._kernels.items():
-            total = total + held.log_density(samples_dict[name])  # (samples, kernels)
+            held.add_log_density(samples_dict[name], total, room)
         highest = total.max(axis=1, keepdims=True)
         total -= highest
         np.exp(total, out=total)
@@ -68,8 +72,8 @@ class _Choices:
         steps[:, -1] = 1.0  # rounding
         return np.asarray((steps < quantiles[:, None]).sum(axis=1), dtype=float)
 
-    def log_density(self, x: Array) -> Array:
-        return np.asarray(np.log(self._weights[:, x.astype(int)].T))
+    def add_log_density(self, x: Array, total: Array, room: Array) -> None:
+        total += np.log(self._weights[:, x.astype(int)].T)
 
 
 class _Normals:
@@ -83,6 +87,8 @@ class _Normals:
         self._low, self._high = held.adapted_low, held.adapted_high
         self._below = ndtr((self._low - held.mu) / held.sigma)
         self._mass = ndtr((self._high - held.mu) / held.sigma) - self._below
+        self._narrow = math.sqrt(0.5) / held.sigma
+        self._log_scale = np.log(held.sigma * self._mass) + _LOG_SQRT_2PI
 
     def draw(self, kernels: NDArray[np.intp], quantiles: Array) -> Array:
         held = self._held
@@ -94,14 +100,16 @@ class _Normals:
             x = np.clip(x, held.low, held.high)
         return np.asarray(x)
 
-    def log_density(self, x: Array) -> Array:
+    def add_log_density(self, x: Array, total: Array, room: Array) -> None:
+        """To `total` (samples, kernels); `room` is as large."""
         if self._step:
-            return self._log_cell_mass(x)
-        z = (self._inward(x)[:, None] - self._held.mu) / self._held.sigma
-        z *= z
-        z *= -0.5
-        z -= np.log(self._held.sigma * self._mass) + _LOG_SQRT_2PI
-        return np.asarray(z)
+            total += self._log_cell_mass(x)
+            return
+        np.subtract(self._inward(x)[:, None], self._held.mu, out=room)
+        room *= self._narrow
+        room *= room
+        total -= room
+        total -= self._log_scale
 
     def _log_cell_mass(self, x: Array) -> Array:
         """Of the grid cell around each value, which may lie far out in a kernel's tail."""

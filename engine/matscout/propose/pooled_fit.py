@@ -10,23 +10,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from matscout.propose.observations import Observations
-from matscout.surrogate.gp import GaussianProcess
+from matscout.surrogate.gp import GaussianProcess, Learned
 from matscout.surrogate.posterior import GpPosterior
 
 
-def fit_pooled(process: GaussianProcess, X: Tensor, data: Observations) -> GpPosterior:
+def fit_pooled(
+    process: GaussianProcess, X: Tensor, data: Observations, learned: Learned | None = None
+) -> GpPosterior:
     """X (n, d) are the features of the rows of `data`. Raises FitFailed.
 
-    Hyperparameters, the noise among them, are those of all single measurements. The posterior then
-    has one row for each point: y_i = Σ_j y_ij / n_i with the noise Σ_j noise_ij / n_i². Where all
-    noise is alike that is the same posterior (the mean is sufficient), and leaving a row out leaves
-    out the point: its other replicates do not tell what it is (loo.py, reach.py).
+    Hyperparameters, the noise among them, are those of all single measurements, unless others were
+    `learned`. The posterior then has one row for each point: y_i = Σ_j y_ij / n_i with the noise
+    Σ_j noise_ij / n_i². Where all noise is alike that is the same posterior (the mean is sufficient),
+    and leaving a row out leaves out the point: its other replicates do not tell what it is (loo.py,
+    reach.py).
     """
     if not data.replicated:
-        return process.fit(X, _column(data.y), _column(data.yvar))
+        told = X, _column(data.y), _column(data.yvar)
+        return process.fit(*told) if learned is None else process.given(learned, *told)
     singles = data.singles
     row = torch.from_numpy(singles.row)
-    fitted = process.fit(X[row], _column(singles.y), _column(singles.yvar))
+    told = X[row], _column(singles.y), _column(singles.yvar)
+    fitted = process.fit(*told) if learned is None else process.given(learned, *told)
     count = torch.bincount(row, minlength=len(X))
     none = torch.zeros(len(X), dtype=fitted.y.dtype)
     return replace(

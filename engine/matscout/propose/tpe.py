@@ -21,6 +21,13 @@ REDRAWS = 4
 is then as good a guess, and cheaper."""
 
 
+FRESH = 64
+"""Of a batch, so many times fewer than the trials that are known share one estimate of the densities:
+they count each other as running only then. With 64 trials or more in hand, that one more is running
+moves a density by less than 1 in 64, while estimating it is most of what a suggestion costs (with 4,000
+trials told and 1,920 running 27 of 32 ms)."""
+
+
 class TpeProposer:
     """Random until `startup` trials are complete or pruned, then TPE (Bergstra et al. 2011; the
     multivariate form, with constant liar for what is pending, as Optuna 5 has it by default).
@@ -46,8 +53,11 @@ class TpeProposer:
         mirror = self._mirror(space, history)
         mirror.sync()
         random = mirror.usable < self.startup
+        share = max(1, len(mirror.storage.rows) // FRESH)
         out: list[Proposal] = []
         for i in range(n):
+            if i % share == 0:
+                self._sampler.forget()
             if random:
                 point = tools.random_new(taken, generator(seed, i))
             else:

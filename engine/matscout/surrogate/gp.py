@@ -16,6 +16,15 @@ from matscout.surrogate.scaling import Standard, UnitBox
 
 
 @dataclass(frozen=True)
+class Learned:
+    """The kernel with its hyperparameters, and the variance of the noise that all rows share, of
+    the standardised target (0 where every measurement came with its own)."""
+
+    kernel: AdditiveMatern
+    noise: float
+
+
+@dataclass(frozen=True)
 class GaussianProcess:
     """Maximum a posteriori fit of one target; a `Surrogate`.
 
@@ -36,22 +45,39 @@ class GaussianProcess:
         With every standard error known, the noise is exactly that. With some, it is that plus a
         learned noise that all share. With none, it is learned. Raises FitFailed.
         """
+        return self.given(self.learn(X, Y, Yvar), X, Y, Yvar)
+
+    def learn(self, X: Tensor, Y: Tensor, Yvar: Tensor | None = None) -> Learned:
+        """The hyperparameters that `fit` takes. Raises FitFailed."""
+        box, _, inside, y, known = self._inside(X, Y, Yvar)
+        kernel = AdditiveMatern(self._groups_within(box))
+        return Learned(kernel, self._fit(kernel, inside, y, known))
+
+    def given(
+        self, learned: Learned, X: Tensor, Y: Tensor, Yvar: Tensor | None = None
+    ) -> GpPosterior:
+        """The posterior under hyperparameters that were learned, as they may have been from fewer
+        rows: from some without a standard error, if there are such here."""
+        box, units, inside, y, known = self._inside(X, Y, Yvar)
+        noise = torch.full_like(y, learned.noise)
+        if known is not None:
+            noise = noise + known.nan_to_num(0.0).clamp_min(MIN_NOISE)
+        here = float(noise.mean()) if len(y) else learned.noise
+        return GpPosterior(learned.kernel, here, inside, y, noise, box, units)
+
+    def _inside(
+        self, X: Tensor, Y: Tensor, Yvar: Tensor | None
+    ) -> tuple[UnitBox, Standard, Tensor, Tensor, Tensor | None]:
+        """The scales, and with them X, y (n,) and the known variances (n,), None if none is."""
         if Y.dim() != 2 or Y.shape[1] != 1:
             raise ValueError(f"one target at a time: Y must be (n, 1), got {tuple(Y.shape)}")
         if not (torch.isfinite(X).all() and torch.isfinite(Y).all()):
             raise ValueError("X and Y must be finite")
         box, units = self._box(X), Standard.of(Y[:, 0])
-        inside, y = box(X), units(Y[:, 0])
         known = None if Yvar is None else units.variance(Yvar[:, 0])
         if known is not None and bool(known.isnan().all()):
             known = None
-        kernel = AdditiveMatern(self._groups_within(box))
-        learned = self._fit(kernel, inside, y, known)
-        noise = torch.full_like(y, learned)
-        if known is not None:
-            noise = noise + known.nan_to_num(0.0).clamp_min(MIN_NOISE)
-        here = float(noise.mean()) if len(y) else learned
-        return GpPosterior(kernel, here, inside, y, noise, box, units)
+        return box, units, box(X), units(Y[:, 0]), known
 
     def _box(self, X: Tensor) -> UnitBox:
         if self.bounds is not None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -62,6 +63,11 @@ class AdditiveMatern(Kernel):
         variance = NormalPrior(means, sds)
         self.register_prior("variance", variance, lambda kernel: kernel.log_variance)
 
+    @cached_property
+    def membership(self) -> Tensor:
+        """(d, g), 1 where a column is of a group."""
+        return torch.nn.functional.one_hot(self.groups, self.n_groups).double()
+
     @property
     def prior_variance(self) -> Tensor:
         """Of f at any point, a scalar."""
@@ -73,9 +79,12 @@ class AdditiveMatern(Kernel):
             return self.prior_variance.expand(x1.shape[:-1])
         scales = self.log_lengthscale.exp()[self.groups]
         x1, x2 = x1 / scales, x2 / scales
-        if x1.dim() == x2.dim() == 2 and not (x1.requires_grad or x2.requires_grad):
-            with torch.no_grad():
-                return self._blockwise(x1, x2)
+        if x1.dim() == x2.dim() == 2 and not x2.requires_grad:
+            if not x1.requires_grad:
+                with torch.no_grad():
+                    return self._blockwise(x1, x2)
+            if not (self.log_lengthscale.requires_grad or self.log_variance.requires_grad):
+                return torch.as_tensor(_Climbed.apply(x1, x2, self))
         joint, additive = self.log_variance.exp()
         out = joint * _matern(_squares(x1, x2))
         for group in range(self.n_groups):
@@ -104,6 +113,34 @@ class AdditiveMatern(Kernel):
                 _add_matern(part, r.mul_(_ROOT_5 / STRETCH), additive / self.n_groups)
             _add_matern(part, squares.sqrt_().mul_(_ROOT_5), joint)
         return out
+
+
+class _Climbed(torch.autograd.Function):
+    """The kernel of a few rows with its derivative by them written out, for a search that climbs a
+    score: a graph of every product took six times as long as the products.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x1: Tensor, x2: Tensor, kernel: AdditiveMatern) -> Tensor:
+        """d matern(r) / dx = -5/3 (1 + r) exp(-r) dx, where r is √5 times the distance."""
+        g = kernel.n_groups
+        joint, additive = kernel.log_variance.exp().tolist()
+        weights = torch.tensor([additive / g] * g + [joint], dtype=x1.dtype)
+        away = x1.unsqueeze(1) - x2  # (a, b, d)
+        squares = away.square() @ kernel.membership  # (a, b, g)
+        whole = squares.sum(-1, keepdim=True)
+        r = torch.cat([squares / STRETCH**2, whole], dim=-1).sqrt_().mul_(_ROOT_5)
+        weighted = torch.exp(-r) * weights
+        slope = weighted * (1.0 + r)
+        ctx.groups = kernel.groups
+        ctx.save_for_backward(away, slope[..., :g] / STRETCH**2 + slope[..., g:])
+        return (slope + weighted * r.square() / 3.0).sum(-1)
+
+    @staticmethod
+    def backward(ctx: Any, *above: Tensor) -> tuple[Tensor, None, None]:
+        away, slope = ctx.saved_tensors
+        by_column = slope[..., ctx.groups] * above[0].unsqueeze(-1)
+        return -5.0 / 3.0 * (by_column * away).sum(1), None, None
 
 
 def shrinkage_prior(d: int) -> MultivariateNormalPrior:

@@ -54,7 +54,8 @@ class GpPosterior:
     @property
     def standardised(self) -> GpPosterior:
         copy = replace(self, units=Standard())
-        if "_solved" in self.__dict__:  # the factorisation does not depend on units
+        if len(self.X):
+            # It does not depend on units. Solved here even if it was not yet: else each would solve it.
             copy.__dict__["_solved"] = self._solved
         return copy
 

@@ -13,8 +13,8 @@ from matscout.acquire.pareto import reference_point
 from matscout.acquire.probability_beyond import LogProbabilityBeyond
 from matscout.history import History
 from matscout.propose.acquisitions import acquisition
-from matscout.propose.gp_space import SpaceModel
-from matscout.propose.observations import Observations, of_pool, of_space
+from matscout.propose.gp_space import Read, SpaceModel
+from matscout.propose.observations import of_pool, of_space
 from matscout.propose.search import best_new
 from matscout.propose.strategies.pareto import FRONT, hypervolume_gain, layers
 from matscout.propose.strategies.per_target import moments
@@ -43,13 +43,13 @@ class JointModel:
         several = len(history.targets) > 1
         # Clipping what is bad in one objective would move the ends of a front.
         read = of_pool if several else of_space
-        data = [read(history, target) for target in history.targets]
-        self._objectives = [self._fitted(*pair) for pair in zip(data, self._targets, strict=True)]
-        limits = [(of_pool(history, c), c) for c in constraints]
-        self._limits = [self._fitted(part, c) for part, c in limits if len(part.y)]
-        good = [t for t in data[0].trials if _feasible(t, constraints)]
-        self._front, self._measured = self._rows(good), self._rows(data[0].trials)
-        pending = self._rows(data[0].believed)
+        self._objectives = [self._fitted(history, target, read) for target in self._targets]
+        known = [c for c in constraints if any(c.name in t.values for t in history.completed)]
+        self._limits = [self._fitted(history, c, of_pool) for c in known]
+        data = read(history, self._targets[0], None)
+        good = [t for t in data.trials if _feasible(t, constraints)]
+        self._front, self._measured = self._rows(good), self._rows(data.trials)
+        pending = self._rows(data.believed)
         likely = self._log_feasible(pending) >= np.log(0.5) if len(pending) else []
         self._pending = pending[likely] if len(pending) else pending
 
@@ -107,8 +107,8 @@ class JointModel:
             out |= {f"{name}mean": target.sign * float(mean), f"{name}sd": float(sd)}
         return out
 
-    def _fitted(self, data: Observations, target: Target) -> GpPosterior:
-        return SpaceModel(self._tools, data, target).posterior
+    def _fitted(self, history: History, target: Target, read: Read) -> GpPosterior:
+        return SpaceModel(self._tools, history, target, read).posterior
 
     def _rows(self, trials: Sequence[Trial]) -> Tensor:
         return torch.from_numpy(self._tools.rows(trials))
