@@ -25,6 +25,7 @@ LEVELS = {
     "cli": 7,
     "api": 7,
     "sampler": 7,
+    "tune_bridge": 7,  # picks proposers, stopping rules and trainers by name, as the command line does
     "__main__": 7,
 }
 ONLY_RAY = {
@@ -32,6 +33,13 @@ ONLY_RAY = {
     "fleet/ray_local.py",
     "fleet/ray_members.py",
     "cli/bench_overhead.py",
+    # What Ray Tune calls, and what it may be told of our trainers: classes of its own kind.
+    "tune_bridge/space.py",
+    "tune_bridge/ending.py",
+    "tune_bridge/restore.py",
+    "tune_bridge/searcher.py",
+    "tune_bridge/schedulers.py",
+    "tune_bridge/trainable.py",
 }
 
 
