@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-SCHEMA = 2
+SCHEMA = 3
 """The version of what events mean. A reader refuses a journal of a higher one (promise R18).
 
-1 the first. 2 adds `queued` and `withdrawn`.
+1 the first. 2 adds `queued` and `withdrawn`. 3 adds `thawed`.
 """
 
 
@@ -30,6 +30,7 @@ class EventKind(StrEnum):
     INVALID = "invalid"  # a result that is no number
     FAILED = "failed"  # the experiment did not work
     PRUNED = "pruned"  # stopped early on purpose
+    THAWED = "thawed"  # pruned, and to be gone on with after all
     CRASHED = "crashed"  # the infrastructure broke; to be retried
     QUARANTINED = "quarantined"  # crashed too often; not retried
     EXPIRED = "expired"  # the lease ran out; to be retried

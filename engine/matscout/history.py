@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -27,7 +27,8 @@ class History:
         self.seq = 0
         self.stopped: str = ""
         self._trials: list[Trial] = []
-        self._finished: list[int] = []
+        self._finished: dict[int, None] = {}
+        self._ended = 0
         self._open: dict[int, None] = {}
         self._parked: set[int] = set()
         self._counts = dict.fromkeys(State, 0)
@@ -37,6 +38,7 @@ class History:
         self._queue: list[Mapping[str, Any]] = []
         self._begun = 0
         self._obsolete: dict[int, str] = {}
+        self._spared: set[int] = set()
         for event in events:
             self.apply(event)
 
@@ -61,7 +63,8 @@ class History:
 
     @property
     def pending(self) -> list[Trial]:
-        """Chosen and not finished, oldest first. Proposers must reckon with them."""
+        """Chosen and not finished, oldest first and then what was thawed. Proposers must reckon with
+        them."""
         return [self._trials[i] for i in self._open]
 
     @property
@@ -122,6 +125,11 @@ class History:
     def obsolete(self) -> Mapping[int, str]:
         """Open trials that are to end for something better, and why; withdrawn once they have."""
         return self._obsolete
+
+    @property
+    def spared(self) -> Set[int]:
+        """Trials that a person thawed: no pruner stops them again."""
+        return self._spared
 
     def best(self, target: Target | None = None) -> Trial | None:
         """The completed trial with the best value; the earliest of equals."""
@@ -246,6 +254,17 @@ class History:
             cost_s=event.body.get("cost_s", 0.0),
         )
 
+    def _thawed(self, event: Event) -> None:
+        trial = self._of(event)
+        if trial.state is not State.PRUNED:
+            return  # it has been answered meanwhile
+        del self._finished[trial.id]
+        self._open[trial.id] = None
+        if event.body.get("by") == PERSON:
+            self._spared.add(trial.id)
+        self._set(replace(trial, state=State.PENDING, finished=None, reason=""))
+        self._changes.append(trial.id)
+
     def _withdrawn(self, event: Event) -> None:
         trial = self._of(event)
         self._parked.discard(trial.id)
@@ -277,8 +296,10 @@ class History:
         trial = self._of(event)
         changes["finished_at"] = event.time
         if trial.finished is None:
-            changes["finished"] = len(self._finished)
-            self._finished.append(trial.id)
+            changes["finished"] = self._ended
+            changes["cost_s"] += trial.cost_s  # what a thawed trial had cost before
+            self._ended += 1
+            self._finished[trial.id] = None
         self._parked.discard(trial.id)
         self._open.pop(trial.id, None)
         self._with_person.pop(trial.id, None)
@@ -331,6 +352,7 @@ _HANDLERS: dict[EventKind, Callable[[History, Event], None]] = {
     EventKind.EXPIRED: History._crashed,
     EventKind.SUSPENDED: History._suspended,
     EventKind.WITHDRAWN: History._withdrawn,
+    EventKind.THAWED: History._thawed,
     EventKind.ATTENTION: History._attention,
     EventKind.STOPPED: History._stopped,
     **dict.fromkeys(_FINAL, History._ended_without_value),

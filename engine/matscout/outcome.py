@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -36,7 +36,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What an attempt said. JSON both ways, since it waits in the outbox until it is journalled."""
+    """What an attempt said. JSON both ways, since it waits in the outbox until it is journalled.
+
+    An ending outcome in the outbox holds all `reports` of its attempt, as bodies of `reported` events: a
+    driver may have died before it heard them.
+    """
 
     trial: int
     attempt: int
@@ -49,10 +53,26 @@ class Outcome:
     source: str = ""
     reason: str = ""
     worker: str = ""
+    reports: Sequence[Mapping[str, Any]] = ()
 
     @property
     def ends_attempt(self) -> bool:
         return self.kind is not Kind.REPORTED
+
+    @property
+    def report_body(self) -> dict[str, Any]:
+        body = {"step": self.step, "values": dict(self.values)}
+        return body | ({"checkpoint": True} if self.checkpoint else {})
+
+    def reported(self) -> list[Outcome]:
+        """`reports` as the outcomes that they were when they were said."""
+        return [
+            Outcome(
+                self.trial, self.attempt, Kind.REPORTED, step=body["step"], values=body["values"],
+                checkpoint=body.get("checkpoint", False), worker=self.worker,
+            )
+            for body in self.reports
+        ]  # fmt: skip
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True, allow_nan=False)
@@ -64,6 +84,7 @@ class Outcome:
         if not isinstance(raw, dict):
             raise ValueError("an outcome is a JSON object")
         try:
-            return cls(**{**raw, "kind": Kind(raw["kind"])})
+            reports = tuple(raw.get("reports", ()))  # absent in outboxes of earlier versions
+            return cls(**{**raw, "kind": Kind(raw["kind"]), "reports": reports})
         except (KeyError, TypeError) as error:
             raise ValueError(f"not an outcome: {error}") from None

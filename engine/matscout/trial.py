@@ -66,7 +66,7 @@ class Measurement:
 
 class State(StrEnum):
     """Where a trial stands. Everything but PENDING and NEEDS_ATTENTION is final; WITHDRAWN is final but
-    for a value that arrives nonetheless.
+    for a value that arrives nonetheless, PRUNED also for being thawed.
     """
 
     PENDING = "pending"
@@ -85,9 +85,10 @@ class Trial:
     """One point chosen to be evaluated, as the history knows it.
 
     `answered[0]` is the attempt that gave `values`, `answered[i]` the one that gave `replicates[i - 1]`.
-    `finished` is its place in the order of completion (0, 1, …), None while it is open and for one
-    that was withdrawn. `reports`
-    grows while the trial runs; everything else is fixed. The two times are wall seconds, for people.
+    `finished` is its place in the order of completion (it grows from 0; the place of one that was
+    thawed stays empty), None while it is open and for one that was withdrawn. `cost_s` adds up
+    what it cost until it was thawed and after. `reports` grows while the trial runs; everything
+    else is fixed. The two times are wall seconds, for people.
     """
 
     id: int

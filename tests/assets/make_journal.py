@@ -75,6 +75,13 @@ def events() -> list[Event]:
             Event(Kind.QUEUED, body={"trials": [later], "obsolete": {"9": "old", "10": "old"}}),
             Event(Kind.WITHDRAWN, 10, 1, {"reason": "old"}),
         ]
+    if SCHEMA >= 3:
+        thawed = {"reason": "thawed by hand", "step": 1, "by": "person"}
+        out += [
+            Event(Kind.THAWED, 3, body=thawed),
+            Event(Kind.DISPATCHED, 3, 2),
+            Event(Kind.SUSPENDED, 3, 2, {"reason": "interrupted"}),
+        ]
     return [*out, Event(Kind.STOPPED, body={"reason": "interrupted"})]
 
 

@@ -100,6 +100,10 @@ def test_nested_goes_on_and_prints_the_honest_score(home: Path, matscout: Matsco
         (('type = "tabular"', 'type = "function"'), "cannot hide rows from a sweep; able: tabular"),
         (('predict = "y"', 'predict = "y"\nouter_folds = 3'), "is set by matscout nested"),
         (('name = "small"', 'name = "Small One"'), "may have only a-z"),
+        (
+            ("[[targets]]", '[prior]\nruns = ["there"]\n[[targets]]'),
+            "prior.runs: earlier runs have seen the rows that an outer fold hides",
+        ),
     ],
 )
 def test_nested_mistakes_start_nothing(

@@ -290,7 +290,9 @@ def test_replay_at_each_of_fifty_asks(make: Callable[[], Proposer], kind: str, s
             lab.end(done, EventKind.FAILED) if done % 11 == 5 else lab.measure(done)
 
 
-@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize(
+    "make", [*MAKERS, pytest.param(lambda: AutoProposer(budget=60), id="auto-60")]
+)
 def test_no_repeats_on_a_small_grid_with_eight_pending(make: Callable[[], Proposer]) -> None:
     """R6: 60 suggestions, 625 points, 8 pending. Optuna's TPE repeats 7 or 8, GPSampler 11 or 12."""
     space = Space(tuple(Int(name, 0, 4) for name in "abcd"))

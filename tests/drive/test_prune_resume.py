@@ -12,6 +12,7 @@ import pytest
 from matscout import failpoint
 from matscout.checkpoint import Checkpoint
 from matscout.clock import VirtualClock
+from matscout.drive.absorb import events_for
 from matscout.drive.policy import Policy
 from matscout.drive.prune import Median, Pruner, SuccessiveHalving
 from matscout.drive.prune_hyperband import Hyperband
@@ -20,11 +21,14 @@ from matscout.drive.prune_percentile import Percentile
 from matscout.drive.prune_resume import retold
 from matscout.drive.prune_wilcoxon import Wilcoxon
 from matscout.drive.run import RunSpec, create, load, reopen, sit
+from matscout.drive.thaw import Thaw
 from matscout.evaluate.base import Context
 from matscout.event import Event, EventKind
 from matscout.fleet.base import Fleet
 from matscout.fleet.simulated import SimulatedFleet
+from matscout.fleet.worker import run_attempt
 from matscout.history import History
+from matscout.journal import Journal
 from matscout.outcome import Assignment, Kind, Outcome
 from matscout.parameter import Float
 from matscout.runfolder import RunFolder
@@ -127,6 +131,7 @@ def sitting(
     disk: dict[int, int],
     fleet: Fleet | None = None,
     clock: VirtualClock | None = None,
+    thaw: bool = False,
 ) -> bool:
     """Whether it came to its end; False if it was killed."""
     clock = clock or VirtualClock()
@@ -141,6 +146,7 @@ def sitting(
             start_fleet=lambda: fleet or Trainers(disk),
             pruner=pruner,
             clock=clock,
+            thaw=Thaw(pruner) if thaw else None,
         )
         return True
     except OSError:
@@ -164,6 +170,13 @@ def story(folder: RunFolder) -> list[Any]:
     ]  # fmt: skip
 
 
+def thaws(folder: RunFolder) -> list[tuple[int | None, str, int]]:
+    """What was gone on with, in that order."""
+    with Journal.read_only(folder) as journal:
+        thawed = [e for e in journal.read() if e.kind is EventKind.THAWED]
+    return [(e.trial, e.body["reason"], e.body["step"]) for e in thawed]
+
+
 PLACES = (
     "loop.before_acknowledge",
     "journal.after_commit",
@@ -172,25 +185,29 @@ PLACES = (
 )
 
 
+@pytest.mark.parametrize("thaw", [False, True], ids=["", "thaw"])
 @pytest.mark.parametrize("name", PRUNERS)
-def test_killed_twenty_times_it_is_the_unbroken_sweep(tmp_path: Path, name: str) -> None:
+def test_killed_twenty_times_it_is_the_unbroken_sweep(
+    tmp_path: Path, name: str, thaw: bool
+) -> None:
     unbroken = made(tmp_path / "unbroken")
-    assert sitting(unbroken, PRUNERS[name](), {})
+    assert sitting(unbroken, PRUNERS[name](), {}, thaw=thaw)
     expected = story(unbroken)
     states = [state for _, state, *_ in expected]
     assert states.count(State.PRUNED) >= 4 and State.COMPLETE in states
+    assert bool(thaws(unbroken)) == (thaw and name != "patience")  # which sees no other
 
     folder, disk, kills = made(tmp_path / "killed"), dict[int, int](), 0
     while True:
         place = PLACES[kills % len(PLACES)]
         failpoint.arm(f"{place}:{2 + kills % 5 if kills % 4 > 1 else 4 + kills % 6}:raise")
-        over = sitting(folder, PRUNERS[name](), disk)
+        over = sitting(folder, PRUNERS[name](), disk, thaw=thaw)
         failpoint.arm("")
         if over:
             break
         kills += 1
     assert kills >= 20
-    assert story(folder) == expected
+    assert story(folder) == expected and thaws(folder) == thaws(unbroken)
 
 
 def test_killed_at_every_moment_around_a_prune(tmp_path: Path) -> None:
@@ -276,3 +293,57 @@ def test_what_was_decided_is_told_again_as_it_was_then() -> None:
     assert judged.endings(history, [late]) == []
     with_nobody = retold(events, history, None)
     assert (with_nobody.heard, with_nobody.sentenced) == ({}, {})
+
+
+def test_what_a_finished_worker_reported_unheard_is_in_its_outbox(tmp_path: Path) -> None:
+    """A worker ran to its end while its driver was dead: its reports are on every rung all the same."""
+    spec = replace(SPEC, policy=Policy(trials=6, slots=1))
+    unbroken, killed = (RunFolder.of(spec.name, tmp_path / k) for k in ("unbroken", "killed"))
+    for folder in (unbroken, killed):
+        create(folder, spec)
+    clock = VirtualClock()
+    fleet = SimulatedFleet(Saving, spec.targets, unbroken, 1, clock)
+    assert sitting(unbroken, Patience(steps=STEPS), {}, fleet, clock)
+
+    clock = VirtualClock()
+    fleet = SimulatedFleet(Saving, spec.targets, killed, 1, clock)
+    failpoint.arm("journal.after_commit:5:raise")
+    assert not sitting(killed, Patience(steps=STEPS), {}, fleet, clock)
+    failpoint.arm("")
+    ((trial, attempt),) = load(killed)[0].in_flight.items()
+    heard = len(load(killed)[0].trials[trial].reports)
+    x = load(killed)[0].trials[trial].params
+    run_attempt(Saving(), Assignment(trial, attempt, x), spec.targets, killed, lambda outcome: None)
+    assert 0 < heard < STEPS
+    clock = VirtualClock()
+    assert sitting(killed, Patience(steps=STEPS), {}, SimulatedFleet(Saving, spec.targets, killed, 1, clock), clock)  # fmt: skip
+    assert story(killed) == story(unbroken)
+    assert load(killed)[0].trials[trial].attempts == 1
+
+
+def test_what_is_said_after_the_sentence_counts_for_nothing(tmp_path: Path) -> None:
+    """Nor is anything recorded twice: others are compared with what was known, whoever was slow."""
+    history, seen = History(), list[EventKind]()
+
+    def apply(kind: EventKind, trial: int | None = None, body: Any = None) -> None:
+        history.apply(Event(kind, trial, None if trial is None else 1, body or {}))
+
+    apply(EventKind.CREATED, body={"targets": [{"name": "y", "direction": "min"}]})
+    apply(EventKind.ASKED, 0, {"params": {"x": 0.0}})
+    apply(EventKind.DISPATCHED, 0)
+    policy = Policy(trials=1)
+    for step, y, stopping in (
+        (1, 1.0, ""),
+        (2, 2.0, ""),
+        (1, 1.0, ""),
+        (2, 2.0, ""),
+        (3, 3.0, "r"),
+    ):
+        said = Outcome(0, 1, Kind.REPORTED, step, {"y": y})
+        events = events_for(history, said, policy, stopping)
+        seen += [event.kind for event in events]
+        for event in events:
+            history.apply(event)
+    assert seen == [EventKind.REPORTED] * 2
+    other = events_for(history, Outcome(0, 1, Kind.REPORTED, 2, {"y": 2.5}), policy)
+    assert [event.body for event in other] == [{"step": 2, "values": {"y": 2.5}}]

@@ -88,6 +88,12 @@ def sweep(
     gpus: Gpus = None,
     cpus: Cpus = None,
     address: Address = None,
+    enqueue: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Points to ask first: a .csv or .toml.")
+    ] = None,
+    prior: Annotated[
+        list[str] | None, typer.Option(metavar="RUN", help="Start from this run. May be repeated.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Search a model's hyperparameters."""
@@ -96,6 +102,7 @@ def sweep(
     overrides = {
         "name": name, "seed": seed, "trials": trials, "workers": workers, "fleet": fleet,
         "gpus": gpus, "cpus": cpus, "address": address,
+        "enqueue": None if enqueue is None else str(enqueue.absolute()), "runs": prior,
     }  # fmt: skip
     end(start(config, "sweep", runs, overrides, json))
 
@@ -105,6 +112,10 @@ def nested(
     config: ConfigFile,
     runs: Runs = DEFAULT_RUNS,
     outer: Annotated[int, typer.Option(min=2, help="Outer folds: so many sweeps.")] = 5,
+    select: Annotated[
+        str,
+        typer.Option(help="What is taken of a sweep: best, average (the top three), none, auto."),
+    ] = "best",
     name: Name = None,
     seed: Seed = None,
     trials: Trials = None,
@@ -118,7 +129,7 @@ def nested(
     overrides = {
         "name": name, "seed": seed, "trials": trials, "workers": workers, "fleet": fleet,
     }  # fmt: skip
-    end(start(config, runs, outer, overrides, json))
+    end(start(config, runs, outer, select, overrides, json))
 
 
 @campaign.command("new")
@@ -194,6 +205,18 @@ def resume(
         "gpus": gpus, "cpus": cpus, "address": address,
     }  # fmt: skip
     end(go_on(run, runs, config, overrides, json))
+
+
+@app.command()
+def thaw(
+    run: Run,
+    trials: Annotated[list[int], typer.Argument(metavar="TRIAL…", help="Numbers of trials.")],
+    runs: Runs = DEFAULT_RUNS,
+) -> None:
+    """Go on with trials that were stopped early; they are not stopped again."""
+    from matscout.cli.thaw import thaw as command
+
+    end(command(run, runs, trials))
 
 
 @app.command()

@@ -15,9 +15,11 @@ from matscout.cli import registry
 from matscout.cli.judge import forecaster, goal_of, stop_rules
 from matscout.data.pools import read_space
 from matscout.drive.baselines import HasBaselines, keep_baselines
-from matscout.drive.config import Config, Part, RunTable, parse_config, read_toml
+from matscout.drive.config import Config, Part, PriorTable, RunTable, parse_config, read_toml
+from matscout.drive.enqueue import read_enqueued
 from matscout.drive.interrupt import Interrupt, listening
 from matscout.drive.loop import Observer
+from matscout.drive.prior import read_priors
 from matscout.drive.prune_note import Watchful
 from matscout.drive.run import RunSpec, reopen, sit
 from matscout.drive.stopping import rules_of
@@ -67,11 +69,17 @@ def spec_from_config(
         config = config.model_copy(update={"proposer": _default_proposer(config, space)})
     assert config.proposer is not None
     goal = config.goal.goal() if config.goal else None
+    if space.constraints:
+        _check_constraints(space)
     proposer = proposer_of(config.proposer, goal, config.run)
     if space.pool is None and getattr(proposer, "needs_pool", False):
         raise InputError(
             "proposer.type", f"{proposer.name!r} chooses from pools only", "use gp or tpe"
         )
+    prior = config.prior or PriorTable()
+    _check_earlier_runs(config.proposer.type, prior, space)
+    points, told = read_enqueued(prior.enqueue, base, space) if prior.enqueue else ([], [])
+    earlier, more = read_priors(prior.runs, base, space, targets[0]) if prior.runs else ([], [])
     if config.run.cancel_obsolete:
         _check_cancels(config, space, proposer)
     if config.early_stopping is not None:
@@ -92,22 +100,53 @@ def spec_from_config(
         seed=config.seed,
         config=config.model_dump(mode="json", exclude={"space"}),
         origin=origin,
+        enqueue=points,
+        prior=earlier,
+        notes=(*told, *more),
     )
+
+
+def _check_constraints(space: Space) -> None:
+    """That some point keeps them all, grids of whole numbers too."""
+    from matscout.propose.sampling import some_point  # loads scipy
+
+    if some_point(space) is None:
+        raise InputError("space.constraints", "no point satisfies all of them", "loosen one")
+
+
+def _check_earlier_runs(proposer: str, prior: PriorTable, space: Space) -> None:
+    """That whoever chooses makes use of them, and has some to use."""
+    if proposer == "transfer" and space.pool is not None:
+        raise InputError("proposer.type", "'transfer' is not for pools", "use gp or pool")
+    if prior.runs and proposer != "transfer":
+        what = f"proposer {proposer!r} makes no use of earlier runs"
+        raise InputError("prior.runs", what, "use proposer transfer, or leave them out")
+    if proposer == "transfer" and not prior.runs:
+        what = "'transfer' starts from earlier runs, and there are none"
+        raise InputError("proposer.type", what, "name them under [prior] runs, or use gp")
 
 
 def _check_early_stopping(config: Config, part: Part) -> None:
     """That it is put together rightly, and has something to go by."""
-    registry.pruner(part)
+    if registry.thaw(part, registry.pruner(part)) is not None and config.run.costly:
+        what = "would begin costly experiments again"
+        raise InputError("early_stopping.thaw", what, "leave out one of the two")
     evaluator = config.evaluator
     if evaluator is None or evaluator.type in registry.SILENT:
         who = "people report" if evaluator is None else f"evaluator {evaluator.type!r} reports"
         what = f"{part.type!r} needs values on the way, and {who} none"
         raise InputError("early_stopping", what, "leave it out")
     epochs = evaluator.type == "crystal_graph" or evaluator.options.get("model") == "mlp"
-    if part.type == "wilcoxon" and (epochs or evaluator.options.get("objective") == "robert"):
-        what = "steps here are epochs" if epochs else "what 'robert' reports is no mean of folds"
+    options, no_folds = evaluator.options, ""
+    if epochs:
+        no_folds = "steps here are epochs"
+    elif options.get("fidelity") == "rows":
+        no_folds = "steps here are shares of the rows"
+    elif options.get("objective") == "robert":
+        no_folds = "what 'robert' reports is no mean of folds"
+    if part.type == "wilcoxon" and no_folds:
         raise InputError(
-            "early_stopping", f"'wilcoxon' compares folds: {what}", "use asha or median"
+            "early_stopping", f"'wilcoxon' compares folds: {no_folds}", "use asha or median"
         )
 
 
@@ -136,7 +175,7 @@ def _obsolete(
 
 def _default_proposer(config: Config, space: Space) -> Part:
     if space.pool is None:
-        return Part(type="tpe")
+        return Part(type="transfer" if config.prior and config.prior.runs else "tpe")
     return Part(type="pool" if config.goal is not None and "pool" in registry.PROPOSERS else "gp")
 
 
@@ -155,6 +194,8 @@ def proposer_of(part: Part, goal: Goal | None, run: RunTable | None = None) -> P
         raise InputError("goal", f"proposer {part.type!r} is only ever after {best}", mend)
     if run is not None and part.type == "auto":
         part = Part(type="auto", **{"budget": run.trials, "workers": run.workers, **part.options})
+    if run is not None and part.type == "transfer":
+        part = Part(type="transfer", **{"budget": run.trials, **part.options})
     return registry.proposer(part)
 
 
@@ -187,6 +228,7 @@ def drive(
                 f"use matscout campaign recommend {folder.name}, or name an evaluator in the config",
             )
         factory = registry.evaluator_factory(config.evaluator, base)
+        pruner = registry.pruner(config.early_stopping)
         proposer = _proposer_of_run(spec, config)
         rules = stop_rules(spec, proposer)
         _measure_baselines(folder, spec, config, factory, observer)
@@ -196,13 +238,14 @@ def drive(
                 journal,
                 history,
                 spec,
-                proposer=proposer,
+                proposer=_asking_first(proposer, spec),
                 start_fleet=lambda: registry.fleet(config.run, factory, spec.targets, folder),
-                pruner=registry.pruner(config.early_stopping),
+                pruner=pruner,
                 observer=observer if config.early_stopping is None else Watchful(observer),
                 interrupt=interrupt,
                 stop=rules.verdict if rules.rules else None,
                 obsolete=_obsolete(spec, proposer),
+                thaw=registry.thaw(config.early_stopping, pruner),
             )
         return reason, spec
     finally:
@@ -250,7 +293,7 @@ def campaign_at(folder: RunFolder) -> tuple[OpenCampaign, Proposer, Forecaster |
     campaign = open_campaign(folder)
     try:
         proposer = _proposer_of_run(campaign.spec, _config_of(campaign.spec))
-        return campaign, proposer, forecaster(campaign.spec, proposer)
+        return campaign, _asking_first(proposer, campaign.spec), forecaster(campaign.spec, proposer)
     except BaseException:
         campaign.close()
         raise
@@ -265,6 +308,15 @@ def _proposer_of_run(spec: RunSpec, config: Config) -> Proposer:
     assert config.proposer is not None
     goal = goal_of(spec) if spec.config.get("goal") else None
     return proposer_of(config.proposer, goal, config.run)
+
+
+def _asking_first(proposer: Proposer, spec: RunSpec) -> Proposer:
+    """The proposer, after what the run was told to ask first."""
+    if not spec.enqueue:
+        return proposer
+    from matscout.propose.enqueued import Enqueued  # loads scipy
+
+    return Enqueued(proposer)
 
 
 def find_run(name: str, runs: Path) -> RunFolder:
@@ -293,6 +345,9 @@ def _overridden(config: Config, overrides: dict[str, Any]) -> Config:
     for key in ("name", "seed"):
         if key in given:
             raw[key] = given.pop(key)
+    beforehand = {key: given.pop(key) for key in ("enqueue", "runs") if given.get(key)}
+    if beforehand:
+        raw["prior"] = {**(raw["prior"] or {}), **beforehand}
     raw["run"] |= given
     return parse_config(raw)
 

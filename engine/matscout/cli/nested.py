@@ -13,8 +13,10 @@ from matscout.cli.assemble import spec_from_dict
 from matscout.cli.runs import drive_shown
 from matscout.drive.config import Part, read_toml
 from matscout.drive.nested import Estimate, Nested, OuterFold, judge_outside, nested
+from matscout.drive.nested_select import check_trainer, select_outside
 from matscout.drive.run import RunSpec, create, load
 from matscout.errors import InputError, one_line
+from matscout.evaluate.choose import check_rule
 from matscout.report.markup import number
 from matscout.runfolder import RunFolder
 from matscout.trial import Target
@@ -22,13 +24,17 @@ from matscout.trial import Target
 _INTERRUPTED = 130
 
 
-def start(config: Path, runs: Path, outer: int, overrides: dict[str, Any], json: bool) -> int:
+def start(
+    config: Path, runs: Path, outer: int, select: str, overrides: dict[str, Any], json: bool
+) -> int:
     """Make or go on with the runs of all outer folds, then judge what each chose. Returns the exit
     code. Finished runs are used as they are, so the same command goes on after an interruption.
     """
     if outer < 2:
         raise InputError("--outer", f"must be at least 2, got {outer}", "5 is usual")
+    check_rule(select)
     specs = [_spec(config, outer, k, overrides) for k in range(outer)]
+    check_trainer(select, specs[0].config["evaluator"], specs[0].targets[0].name)
     folders = [_folder(spec, runs) for spec in specs]  # all are checked before any is made
     found: list[OuterFold] = []
     for spec, folder in zip(specs, folders, strict=True):
@@ -37,24 +43,30 @@ def start(config: Path, runs: Path, outer: int, overrides: dict[str, Any], json:
         if drive_shown(folder, {"trials": spec.policy.trials}) == "interrupted":
             print(f"interrupted; go on with the same command: {len(found)} of {outer} done")
             return _INTERRUPTED
-        found.append(_judged(spec, folder, config))
+        found.append(_judged(spec, folder, config, select))
     target = specs[0].targets[0]
     whole = nested(found, target)
     if json:
         print(jsonlib.dumps(_plain(asdict(whole)), indent=1))
     else:
-        for line in lines(whole, target):
+        for line in lines(whole, target, select):
             print(one_line(line))
     return 0
 
 
-def lines(whole: Nested, target: Target) -> list[str]:
+def lines(whole: Nested, target: Target, select: str = "best") -> list[str]:
     """What a person reads: the folds, the honest score, and what the sweep promised."""
-    said = [
-        f"{fold.run}: inner {number(fold.inner)}, outer {number(fold.outer)},"
-        f" untuned {number(fold.untuned)}"
-        for fold in whole.folds
-    ]
+    said = []
+    for fold in whole.folds:
+        said.append(
+            f"{fold.run}: inner {number(fold.inner)}, outer {number(fold.outer)},"
+            f" untuned {number(fold.untuned)}"
+        )
+        if select == "auto":
+            said.append(f"{fold.run}: {fold.why}")
+    if select == "auto":
+        tuned = sum(bool(fold.params) for fold in whole.folds)
+        said.append(f"auto tuned in {tuned} of {len(whole.folds)} outer folds")
     unit = f" {target.unit}" if target.unit else ""
     said += [
         f"outer {target.name}: {_said(whole.outer)}{unit}: what to expect of new rows",
@@ -62,8 +74,10 @@ def lines(whole: Nested, target: Target) -> list[str]:
         f"inner was too good by: {_said(whole.optimism)} (below 0: too harsh)",
         f"gained by tuning, on hidden rows: {_said(whole.gain)}",
     ]
-    if not whole.gain.low > 0:
+    if not whole.gain.low > 0 and any(fold.params for fold in whole.folds):
         said.append("beware: the tuned models do not beat the untuned one by more than the noise")
+        if select == "best":
+            said[-1] += "; --select auto tunes only where it pays"
     return said
 
 
@@ -75,6 +89,10 @@ def _spec(config: Path, outer: int, number: int, overrides: dict[str, Any]) -> R
         if not isinstance(part, dict) or kind not in registry.NESTS:
             able = ", ".join(sorted(registry.NESTS))
             raise InputError("evaluator.type", "cannot hide rows from a sweep", f"able: {able}")
+        prior = raw.get("prior")
+        if isinstance(prior, dict) and prior.get("runs"):
+            what = "earlier runs have seen the rows that an outer fold hides"
+            raise InputError("prior.runs", what, "leave them out")
         for key in ("outer_folds", "outer_fold"):
             if key in part:
                 raise InputError(f"evaluator.{key}", "is set by matscout nested", "leave it out")
@@ -105,12 +123,18 @@ def _folder(spec: RunSpec, runs: Path) -> RunFolder:
     return folder
 
 
-def _judged(spec: RunSpec, folder: RunFolder, config: Path) -> OuterFold:
+def _judged(spec: RunSpec, folder: RunFolder, config: Path, select: str) -> OuterFold:
     """Only now are the hidden rows looked at, once."""
-    part = Part(**{**spec.config["evaluator"], "outer_judge": True})
-    trainer = registry.evaluator_factory(part, config.absolute().parent)()
+
+    def trainer(**more: bool) -> Any:
+        part = Part(**{**spec.config["evaluator"], **more})
+        return registry.evaluator_factory(part, config.absolute().parent)()
+
     history, _ = load(folder)
-    return judge_outside(spec.name, history, spec.seed, trainer)
+    judge = trainer(outer_judge=True)
+    if select == "best":
+        return judge_outside(spec.name, history, spec.seed, judge)
+    return select_outside(folder, history, spec.seed, select, trainer(), judge)
 
 
 def _said(one: Estimate) -> str:

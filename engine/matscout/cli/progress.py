@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from matscout.drive.loop import Observer
+from matscout.drive.rounding import rounded_together
 from matscout.errors import one_line
 from matscout.event import Event, EventKind
 from matscout.history import History
@@ -25,6 +26,7 @@ _WORTH_A_LINE = frozenset(
         EventKind.FAILED,
         EventKind.INVALID,
         EventKind.PRUNED,
+        EventKind.THAWED,
         EventKind.WITHDRAWN,
         EventKind.CRASHED,
         EventKind.EXPIRED,
@@ -118,11 +120,7 @@ def mean_said(trial: Trial, target: Target) -> str:
         return "–"
     if math.isnan(sem) or not often(trial, target):
         return f"{value:.6g}"
-    sem = float(f"{sem:.2g}")
-    places = 1 - math.floor(math.log10(sem)) if sem > 0.0 else 0
-    if not 0 < places <= 6:
-        return f"{value:.6g} ± {sem:.2g}"
-    return f"{value:.{places}f} ± {sem:.{places}f}"
+    return " ± ".join(rounded_together(value, sem))
 
 
 def often(trial: Trial, target: Target) -> list[str]:
@@ -143,5 +141,6 @@ def _describe(event: Event, trial: Trial, targets: tuple[Target, ...]) -> str:
         return one_line(f"{who}: {values} ({event.body['cost_s']:.1f} s)")
     reason = event.body.get("reason", "")
     word = "pruned" if event.kind is EventKind.PRUNED else event.kind.value
-    again = " (to be retried)" if trial.state is State.PENDING else ""
+    retried = trial.state is State.PENDING and event.kind is not EventKind.THAWED
+    again = " (to be retried)" if retried else ""
     return one_line(f"{who}: {word}: {reason}{again}")

@@ -14,6 +14,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
 from matscout.drive.config import Part, RunTable
 from matscout.drive.prune import Pruner
+from matscout.drive.thaw import Thaw
 from matscout.errors import InputError, did_you_mean, one_line
 from matscout.evaluate.base import Evaluator
 from matscout.fleet.base import EvaluatorFactory, Fleet
@@ -29,6 +30,7 @@ PROPOSERS = {
     "tpe": "matscout.propose.tpe:TpeProposer",
     "cmaes": "matscout.propose.cma_es:CmaEsProposer",
     "gp": "matscout.propose.gp:GpProposer",
+    "transfer": "matscout.propose.transfer:TransferProposer",
     "nsga2": "matscout.propose.nsga:Nsga2Proposer",
     "nsga3": "matscout.propose.nsga:Nsga3Proposer",
     "qmc": "matscout.propose.qmc:QmcProposer",
@@ -51,10 +53,14 @@ PRUNERS = {
     "wilcoxon": "matscout.drive.prune_wilcoxon:Wilcoxon",
     "patience": "matscout.drive.prune_patience:Patience",
 }
+THAW = "thaw"
+"""The option that goes with every pruner that compares trials."""
+
 SILENT = frozenset({"table", "command", "chgnet"})
 """Evaluators that say nothing before their measurement: nothing for a pruner to go by."""
-RUNS_FOREIGN_CODE = frozenset({"function", "command"})
-"""Evaluators that start what a config names: such a name is never taken from a run folder."""
+RUNS_FOREIGN_CODE = frozenset({"function", "command", "tune"})
+"""Evaluators that start what a config names: such a name is never taken from a run folder. ("tune" is
+what the folder of a Ray Tune experiment says: no config of ours may go on with it.)"""
 
 HAS_BASELINES = frozenset({"tabular"})
 """Evaluators that know what untuned models score where their own are judged."""
@@ -71,8 +77,23 @@ def proposer(part: Part) -> Proposer:
 def pruner(part: Part | None) -> Pruner | None:
     if part is None:
         return None
-    built: Pruner = _build("early_stopping", PRUNERS, part.type, part.options, Path())
+    options = {key: value for key, value in part.options.items() if key != THAW}
+    built: Pruner = _build("early_stopping", PRUNERS, part.type, options, Path())
     return built
+
+
+def thaw(part: Part | None, pruner: Pruner | None) -> Thaw | None:
+    """What says which pruned trial to go on with, if the config wants any to be."""
+    wanted = part is not None and part.options.get(THAW, False)
+    if part is None or pruner is None or wanted is False:
+        return None
+    where = f"early_stopping.{THAW}"
+    if wanted is not True:
+        raise InputError(where, f"must be true or false, got {wanted!r:.80}")
+    if part.type == "patience":
+        what = "'patience' looks at no other trial: what it stopped, it would stop again"
+        raise InputError(where, what, "leave it out, or use asha")
+    return Thaw(pruner)
 
 
 def evaluator(kind: str, options: Mapping[str, Any], base: str) -> Evaluator:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ _INTERRUPTED = 130
 
 def start(config: Path, kind: str, runs: Path, overrides: dict[str, Any], json: bool) -> int:
     """Make a run from a config and drive it. Returns the exit code."""
+    if overrides.get("runs"):
+        overrides = {**overrides, "runs": [str(find_run(r, runs).root) for r in overrides["runs"]]}
     folder, _ = _create(config, kind, runs, overrides)
     return sitting(folder, {}, None, json)
 
@@ -77,6 +80,8 @@ def _create(
     spec = spec_from_file(config, kind, overrides)
     folder = RunFolder.of(spec.name, runs)
     create(folder, spec)
+    for note in spec.notes:
+        print(f"matscout: {one_line(note)}", file=sys.stderr)
     return folder, spec
 
 

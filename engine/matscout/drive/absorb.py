@@ -19,7 +19,9 @@ def events_for(
     """The events that `outcome` adds; none if the journal knows it already.
 
     `stopping` is why the pruner asked the attempt to end, if it did; what has become obsolete the
-    history knows. The first valid
+    history knows. What such an attempt still reports, until it hears that it is to end, counts for
+    nothing: how much that is, is a matter of milliseconds, and others are compared with it. Nor does
+    what a retried attempt says again as it was said before. The first valid
     result of a trial is its value, whichever attempt it comes from and however late; later ones are
     replicates; the same attempt saying two different things is a conflict (promise R4).
     """
@@ -31,10 +33,9 @@ def events_for(
     if history.in_flight.get(trial.id) != outcome.attempt:
         return []  # a stale attempt has nothing to say but a value
     if outcome.kind is Kind.REPORTED:
-        body = {"step": outcome.step, "values": dict(outcome.values)}
-        if outcome.checkpoint:
-            body["checkpoint"] = True
-        return [_event(EventKind.REPORTED, outcome, body)]
+        if stopping or _told(trial, outcome):
+            return []
+        return [_event(EventKind.REPORTED, outcome, outcome.report_body)]
     if outcome.kind in _ENDINGS:
         body = {"reason": outcome.reason, "cost_s": outcome.cost_s, "worker": outcome.worker}
         return [_event(_ENDINGS[outcome.kind], outcome, body)]
@@ -47,6 +48,14 @@ def events_for(
     if outcome.kind is Kind.STOPPED:
         return [_event(EventKind.SUSPENDED, outcome, {"reason": "stopped to be taken up again"})]
     return given_up(trial, outcome.attempt, EventKind.CRASHED, outcome.reason, policy)
+
+
+def _told(trial: Trial, outcome: Outcome) -> bool:
+    """Whether this very report is in the history."""
+    for report in reversed(trial.reports):
+        if report.step <= outcome.step:
+            return report.step == outcome.step and dict(report.values) == dict(outcome.values)
+    return False
 
 
 def withdrawn(history: History, trial: Trial) -> Event:

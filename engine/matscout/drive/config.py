@@ -90,6 +90,13 @@ class RunTable(_Table):
         )
 
 
+class PriorTable(_Table):
+    """What is known beforehand: points to ask first (enqueue.py), and earlier runs (prior.py)."""
+
+    enqueue: str | list[dict[str, Any]] = []
+    runs: list[str] = []
+
+
 class Config(_Table):
     """A whole run. `space` is read by matscout.space and matscout.data.pools.
 
@@ -104,6 +111,7 @@ class Config(_Table):
     targets: list[TargetTable] = Field(min_length=1)
     evaluator: Part | None = None
     goal: GoalTable | None = None
+    prior: PriorTable | None = None
     proposer: Part | None = None
     early_stopping: Part | None = None
     stop: dict[str, Any] = {}
@@ -166,6 +174,7 @@ def _known_keys(path: list[str]) -> list[str]:
         "run": RunTable,
         "targets": TargetTable,
         "goal": GoalTable,
+        "prior": PriorTable,
     }
     model = tables.get(path[0], Config) if path else Config
     return list(model.model_fields)

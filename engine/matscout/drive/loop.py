@@ -30,7 +30,7 @@ from matscout.failpoint import failpoint
 from matscout.fleet.base import Fleet
 from matscout.history import History
 from matscout.journal import Journal
-from matscout.outcome import Assignment, Outcome
+from matscout.outcome import Assignment, Kind, Outcome
 from matscout.propose.base import Proposer
 from matscout.seeds import ask_seed, trial_seed
 from matscout.space import Space
@@ -75,6 +75,8 @@ class Loop:
     """Which running trials to cancel for what was just proposed, and why; see obsolete.py."""
     judged: Judged = field(default_factory=Judged)
     """What the pruner said before this sitting; see prune_resume.py."""
+    thaw: Callable[[History], Event | None] | None = None
+    """Which pruned trial to go on with once nothing new is to be asked for; see thaw.py."""
 
     def __post_init__(self) -> None:
         self._inbox: deque[Outcome] = deque()
@@ -158,6 +160,11 @@ class Loop:
             if len(self._running) >= self.fleet.slots:
                 return
             self._dispatch(trial, trial.attempts + 1)
+        self._begin_new()
+        while self._thaw_one():
+            pass
+
+    def _begin_new(self) -> None:
         while not self._spent():
             if may_begin(self.history, self.policy, self.fleet.slots, len(self._running)):
                 self._hand_out([next_from_queue(self.history)])
@@ -172,6 +179,31 @@ class Loop:
                     self.record(queued([]))
                 return
             self._ask(count)
+
+    def _thaw_one(self) -> bool:
+        """Go on with a pruned trial where a slot is free and one is due."""
+        slots = min(self.policy.slots, self.fleet.slots)
+        if max(self.history.count_pending, len(self._running)) >= slots:
+            return False
+        event = self._due()
+        if event is None or event.trial is None:
+            return False
+        attempt = self.history.trials[event.trial].attempts + 1
+        self.record(event, Event(EventKind.DISPATCHED, event.trial, attempt))
+        failpoint("loop.after_thawed")
+        self._stopping.pop(event.trial, None)  # of a sentence that was carried out
+        self._submit(self.history.trials[event.trial], attempt)
+        return True
+
+    def _due(self) -> Event | None:
+        """What thaws the next trial, should no new one take its place: of a given number of steps new
+        trials make more (thaw.py)."""
+        asked = self.history.count_asked >= self.policy.trials
+        asked = asked or (self._exhausted and not self.history.queue)
+        if self.thaw is None or not asked or self._late():
+            return None
+        event = self.thaw(self.history)
+        return None if event is None or self._enough() else event
 
     def _waiting(self) -> list[Trial]:
         """Pending trials that nobody works on (no person either) and no outcome waits for."""
@@ -244,19 +276,30 @@ class Loop:
 
     def _take(self, outcome: Outcome) -> None:
         """Fold what an outcome means; `_settle` journals it, then acknowledges."""
-        stopping = self._stopping.get(outcome.trial, "")
-        events = events_for(self.history, outcome, self.policy, stopping)
-        self._stage(*events)
         self._owed.append(outcome)
-        if outcome.ends_attempt:
-            if self._running.get(outcome.trial) == outcome.attempt:
-                self._forget(outcome.trial)
-        elif events:
-            self._renew(outcome.trial)
-            self._consider_pruning(self.history.trials[outcome.trial])
+        if not outcome.ends_attempt:
+            self._hear(outcome)
+            return
+        if outcome.kind is Kind.MEASURED:
+            for report in outcome.reported():  # of the outbox: what no driver may have heard
+                self._hear(report)
+        stopping = self._stopping.get(outcome.trial, "")
+        self._stage(*events_for(self.history, outcome, self.policy, stopping))
+        if self._running.get(outcome.trial) == outcome.attempt:
+            self._forget(outcome.trial)
+
+    def _hear(self, report: Outcome) -> None:
+        """Fold a report, and have the pruner judge what is new."""
+        trial = report.trial
+        events = events_for(self.history, report, self.policy, self._stopping.get(trial, ""))
+        self._stage(*events)
+        if self.history.in_flight.get(trial) == self._running.get(trial, 0) == report.attempt:
+            self._renew(trial)
+        if events:
+            self._consider_pruning(self.history.trials[trial])
 
     def _consider_pruning(self, trial: Trial) -> None:
-        if self.pruner is None or trial.id in self._stopping or trial.id not in self._running:
+        if self.pruner is None or trial.id in self._stopping or trial.id in self.history.spared:
             return
         if trial.reports[-1].step <= self._heard.get(trial.id, 0):
             return  # a retried attempt goes over steps again that were judged in their time
@@ -264,7 +307,8 @@ class Loop:
         reason = self.pruner.verdict(self.history, trial)
         if reason:
             self._stopping[trial.id] = reason
-            self.fleet.cancel(trial.id)
+            if trial.id in self._running:
+                self.fleet.cancel(trial.id)
 
     def _forget(self, trial: int) -> None:
         self._running.pop(trial, None)
@@ -299,14 +343,15 @@ class Loop:
     # -- ending -------------------------------------------------------------------------------
 
     def _spent(self) -> bool:
-        if self.history.count_asked >= self.policy.trials:
-            return True
+        return self.history.count_asked >= self.policy.trials or self._late()
+
+    def _late(self) -> bool:
         budget = self.policy.budget_s
         return budget is not None and self.clock.monotonic() - self._started >= budget
 
     def _over(self) -> str:
         """Why there is nothing left to do, or an empty text."""
-        if self._inbox or self._running or self.history.count_pending:
+        if self._inbox or self._running or self.history.count_pending or self._due() is not None:
             return ""
         if self.history.count_asked >= self.policy.trials:
             return f"budget of {self.policy.trials} trials used"

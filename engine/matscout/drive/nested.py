@@ -24,8 +24,10 @@ from matscout.trial import Measurement, Params, Target
 
 @dataclass(frozen=True)
 class OuterFold:
-    """`inner` is the best trial's own score, `outer` what its params score on the hidden rows, and
-    `untuned` what the trainer's defaults score there.
+    """`inner` is what the choice claims, `outer` what it scores on the hidden rows, and `untuned` what
+    the trainer's defaults score there. `params` are the chosen trial's, empty for the defaults;
+    `also` those of others whose predictions are averaged with it, all together with `weight`, the
+    defaults with the rest. `why` says what a rule went by.
     """
 
     run: str
@@ -33,6 +35,9 @@ class OuterFold:
     inner: float
     outer: float
     untuned: float
+    also: tuple[Params, ...] = ()
+    weight: float = 1.0
+    why: str = ""
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,11 @@ def retold(events: Iterable[Event], history: History, pruner: Pruner | None) -> 
     for event in events:
         past.apply(event)
         trial = event.trial
-        if event.kind is not EventKind.REPORTED or trial is None or trial not in waiting:
+        if trial is None or trial not in waiting:
+            continue
+        if event.kind is EventKind.THAWED:
+            judged.sentenced.pop(trial, None)  # it was carried out
+        if event.kind is not EventKind.REPORTED or trial in past.spared:
             continue
         step = event.body["step"]
         if step <= judged.heard.get(trial, 0) or trial in judged.sentenced:

@@ -7,6 +7,7 @@ from itertools import count, takewhile
 from typing import Literal
 
 import numpy as np
+from scipy.stats import wilcoxon  # here: imported at the first verdict, it made that one late
 
 from matscout.drive.fold_means import folds_behind
 from matscout.drive.prune_index import Leader
@@ -47,8 +48,6 @@ class Wilcoxon:
             )
 
     def verdict(self, history: History, trial: Trial) -> str:
-        from scipy.stats import wilcoxon
-
         leader = self._leader(history).trial()
         if leader is None or leader.id == trial.id:
             return ""

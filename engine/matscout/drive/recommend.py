@@ -13,6 +13,7 @@ from matscout.event import Event, EventKind
 from matscout.history import PERSON, History
 from matscout.propose.base import Forecaster, Proposer
 from matscout.propose.distinct import key
+from matscout.propose.enqueued import Enqueued
 from matscout.propose.sampling import Sampler
 from matscout.propose.toolbox import generator
 from matscout.seeds import ask_seed
@@ -87,6 +88,8 @@ def _proposals(
     """The proposer's, or, where it does not keep to what is fixed, points that do."""
     room = held(space, history, fixed)
     asked = room
+    if fixed and isinstance(proposer, Enqueued):
+        proposer = proposer.inner  # what was to be asked first waits until nothing is fixed
     if fixed and space.pool is not None and hasattr(proposer, "once"):
         proposer = proposer.once()  # the pool still holds what was measured at other values
     if proposer.name in _LISTS_ALL:

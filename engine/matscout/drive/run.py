@@ -31,9 +31,10 @@ from matscout.journal import Journal
 from matscout.outcome import Outcome
 from matscout.pool import Pool
 from matscout.propose.base import Proposer
+from matscout.propose.prior_run import ENQUEUE, PRIOR
 from matscout.runfolder import RunFolder
 from matscout.space import Space
-from matscout.trial import Proposal, Target
+from matscout.trial import Params, Proposal, Target
 
 _PACKAGES = (
     "matscout",
@@ -60,7 +61,8 @@ class RunSpec:
     """What a run is, fixed when it is made; only the policy may change from sitting to sitting.
 
     `config` holds the parts by name and option, for the command line to build again; `origin` says
-    which file it came from ("path", "sha256"), if any.
+    which file it came from ("path", "sha256"), if any. `enqueue` are points to ask first, `prior`
+    what is known of earlier runs (see prior.py); `notes` are for the person who makes the run.
     """
 
     name: str
@@ -71,6 +73,9 @@ class RunSpec:
     seed: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, str] = field(default_factory=dict)
+    enqueue: Sequence[Params] = ()
+    prior: Sequence[Mapping[str, Any]] = ()
+    notes: Sequence[str] = ()
 
 
 def create(folder: RunFolder, spec: RunSpec, clock: Clock | None = None) -> None:
@@ -122,6 +127,8 @@ def spec_of(folder: RunFolder, history: History) -> RunSpec:
         seed=body["seed"],
         config=body["config"],
         origin=body["origin"],
+        enqueue=body.get(ENQUEUE, ()),
+        prior=body.get(PRIOR, ()),
     )
 
 
@@ -139,6 +146,7 @@ def sit(
     clock: Clock | None = None,
     stop: Callable[[History], str] | None = None,
     obsolete: Callable[[History, Sequence[Proposal]], Mapping[int, str]] | None = None,
+    thaw: Callable[[History], Event | None] | None = None,
 ) -> str:
     """Drive the run until it is over or interrupted; returns why. Closes the fleet, not the journal."""
     observer, clock = observer or Observer(), clock or SystemClock()
@@ -164,6 +172,7 @@ def sit(
             stop,
             obsolete,
             judged,
+            thaw,
         )
         opened = Event(EventKind.OPENED, body=_opened_body(spec))
         loop.record(opened, *judged.endings(history, recovered))
@@ -230,6 +239,8 @@ def _created_body(draft: RunFolder, spec: RunSpec) -> dict[str, Any]:
         "policy": asdict(spec.policy),
         "config": dict(spec.config),
         "origin": dict(spec.origin),
+        **({ENQUEUE: [dict(point) for point in spec.enqueue]} if spec.enqueue else {}),
+        **({PRIOR: [dict(run) for run in spec.prior]} if spec.prior else {}),
         "versions": versions(),
     }
 

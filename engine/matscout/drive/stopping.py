@@ -12,6 +12,7 @@ from matscout.goal import Goal
 from matscout.history import History
 from matscout.propose.base import Forecast, Forecaster
 from matscout.space import Space
+from matscout.trial import State
 
 RULES: dict[str, type[Any]] = {rule.name: rule for rule in (Regret, NothingBetter, Plateau)}
 
@@ -67,7 +68,8 @@ class StopRules:
         if not self.rules:
             return ""
         replicates = sum(len(t.replicates) for t in history.trials)
-        state = (len(history.trials), len(history.finished), replicates)
+        complete = history.count(State.COMPLETE)  # who was thawed leaves `finished` and returns
+        state = (len(history.trials), len(history.finished), complete, replicates)
         if self._last[0] is not history or self._last[1] != state:
             seen = self.seen(history)
             verdicts = ((rule.name, rule.verdict(seen)) for rule in self.rules)

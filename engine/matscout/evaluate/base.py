@@ -39,7 +39,9 @@ class Evaluator(Protocol):
 
     Raises ExperimentFailed when the experiment did not work (data: journalled as `failed`). Any
     other exception means that the machinery broke (journalled as `crashed`, retried). Returning
-    without a measurement is allowed only after `context.should_stop()` turned true.
+    without a measurement is allowed only after `context.should_stop()` turned true. An attempt that
+    goes on from a checkpoint yields the reports up to there again, from the first on: any of them
+    may have died on its way, and what is known is recorded once.
     """
 
     @property

@@ -69,14 +69,14 @@ class Lockstep:
         """Go on from the newest checkpoint, if there is one, to the last epoch. True when through;
         False when stopped (the state is saved then). A score that is not finite ends training.
 
-        After a restore the last epoch's report comes again: it may have died on its way.
+        After a restore the reports of all epochs come again: any of them may have died on its way.
         """
         if self._keeper.restore(self._restore):
             done = self._done()
-            if done:
-                yield self._report(done, checkpoint=True)
-                if done < self.epochs and context.should_stop():
-                    return False
+            for epoch in range(1, done + 1):
+                yield self._report(epoch, checkpoint=epoch == done)
+            if 0 < done < self.epochs and context.should_stop():
+                return False
         while self._done() < self.epochs and self._finite():
             for fold, part in enumerate(self.folds):
                 if len(self._running()) > fold:

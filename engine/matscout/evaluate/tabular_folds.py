@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -12,10 +13,12 @@ import numpy as np
 import torch
 
 from matscout.checkpoint import Checkpoint
-from matscout.data.splits import Fold
+from matscout.data.row_shares import shares_of_folds
+from matscout.data.splits import Fold, binned
 from matscout.data.tables import Table, read_table
 from matscout.errors import InputError
 from matscout.evaluate.base import Context
+from matscout.evaluate.in_order import in_order
 from matscout.evaluate.keeper import Keeper
 from matscout.evaluate.lockstep import Lockstep, NetworkFold
 from matscout.evaluate.objectives import Plan, plan
@@ -39,7 +42,8 @@ class TabularData:
     """A table, its inputs side by side, the folds, and what a dummy scores on each of them.
 
     `rows` are the numbers that the rows have in the file. `also` are metrics measured beside
-    `metric`; `views` says what has to be predicted for all.
+    `metric`; `views` says what has to be predicted for all. `shares` has the training rows at
+    [step][fold] where steps are shares of the rows.
     """
 
     table: Table
@@ -53,6 +57,7 @@ class TabularData:
     views: tuple[Metric, ...]
     breakdown: bool
     rows: np.ndarray
+    shares: list[list[np.ndarray]]
 
     @property
     def folds(self) -> list[Fold]:
@@ -93,20 +98,55 @@ def load(trainer: TabularTrainer) -> TabularData:
         made = Plan("split", chosen, [outer])
     mend = "use split = 'stratified'" if trainer.objective == "split" else ""
     check_folds(made.folds, y, task, chosen.sees, mend)
+    shares = _shares(trainer, made.folds, table) if trainer.fidelity == "rows" else []
+    for few in shares:
+        parts = [(train, judge) for train, (_, judge) in zip(few, made.folds, strict=True)]
+        try:
+            check_folds(parts, y, task, chosen.sees)
+        except InputError as error:
+            mend = "let it begin with a larger share"
+            raise InputError(
+                "trainer.fidelity_steps", f"too few rows: {error.what}", mend
+            ) from None
     name = () if trainer.objective == "split" else (trainer.objective, str(made.ends))
+    more = [part for few in shares for part in few]
     return TabularData(
         table,
         columns,
         made,
         chosen,
         [dummy_score(chosen, y[train], y[judge]) for train, judge in made.folds],
-        digest(trainer.model, *name, columns.x, y, *(part for fold in made.folds for part in fold)),
+        digest(
+            trainer.model,
+            *name,
+            columns.x,
+            y,
+            *(part for fold in made.folds for part in fold),
+            *more,
+        ),
         tabular.hyperparameter_names(trainer.model, task),
         also,
         views(chosen, also, trainer.breakdown),
         trainer.breakdown,
         rows,
+        shares,
     )
+
+
+def _shares(trainer: TabularTrainer, folds: list[Fold], table: Table) -> list[list[np.ndarray]]:
+    """The training rows at [step][fold]: groups whole where the split keeps them whole, classes (and,
+    where the split is stratified, tenths of the target) in their shares."""
+    grouped = trainer.split == "grouped"
+    labels = None
+    if not grouped and trainer.task == "classification":
+        labels = table.target
+    elif not grouped and trainer.split == "stratified":
+        labels = binned(table.target, trainer.folds)
+    last = trainer.fidelity_steps[-1]
+    return shares_of_folds(
+        folds, [step / last for step in trainer.fidelity_steps], labels=labels,
+        groups=table.groups if grouped else None, seed=trainer.split_seed,
+    )  # fmt: skip
 
 
 def _plan(trainer: TabularTrainer, chosen: Metric, columns: tabular.Columns, table: Table) -> Plan:
@@ -126,36 +166,60 @@ def _plan(trainer: TabularTrainer, chosen: Metric, columns: tabular.Columns, tab
 def by_folds(
     trainer: TabularTrainer, data: TabularData, params: Mapping[str, Any], context: Context
 ) -> Iterator[Report | Measurement]:
-    """Fit and judge fold after fold; a retried attempt goes on with the first not yet judged."""
+    """Fit and judge fold after fold; a retried attempt goes on with the first not yet judged, and says
+    again what it said of those before: any of it may have died on its way."""
+    judge = fold_judge(trainer, data, params, context.seed)
+    done = FoldScores(data)
+    print_of = trainer.fingerprint(data.digest, params, context.seed)
+    keeper = Keeper(context.checkpoints, print_of, trainer.cadence)
+    if keeper.restore(done.restore):
+        for fold in range(1, len(done.scores) + 1):
+            yield done.report(trainer.target_name, fold, checkpoint=fold == len(done.scores))
+    left = range(len(done.scores), len(data.folds)) if not done.spoilt else ()
+    work = [(number, data.folds[number][0]) for number in left]
+    with closing(in_order(judge, work, trainer.fold_threads, context.should_stop)) as judged:
+        for score, seen in judged:
+            done.add(score, seen)
+            keeper.save(len(done.scores), done.capture)
+            yield done.report(
+                trainer.target_name, len(done.scores), checkpoint=context.checkpoints is not None
+            )
+            if done.spoilt:
+                break
+    if len(done.scores) < len(data.folds) and not done.spoilt:
+        return  # stopped, and every finished fold is saved already
+    yield finish(trainer, data, done.scores, done.seen, context)
+
+
+def fold_judge(
+    trainer: TabularTrainer, data: TabularData, params: Mapping[str, Any], seed: int
+) -> Callable[[tuple[int, np.ndarray]], tuple[float, Seen]]:
+    """What fits (a fold's number, its training rows or some of them), and gives the score on the rows
+    that judge in that fold, and the predictions for them. InputError for bad params, before
+    anything is fitted.
+    """
     x, y = data.columns.x, data.table.target
     if trainer.task == "classification":
         y = y.astype(np.int64)
     make = partial(tabular.pipeline, trainer.model, cast(Task, trainer.task), data.columns, params)
-    make(0)  # refuse bad params before anything is fitted
+    make(0)
     if params.get("target_transform") == "log1p":
         tabular.check_log_target(y)
-    done = _FoldScores(data)
-    print_of = trainer.fingerprint(data.digest, params, context.seed)
-    keeper = Keeper(context.checkpoints, print_of, trainer.cadence)
-    if keeper.restore(done.restore) and done.scores:
-        yield done.report(trainer.target_name, checkpoint=True)
-    while len(done.scores) < len(data.folds) and not done.spoilt:
-        if context.should_stop():
-            return  # every finished fold is saved already
-        number = len(done.scores)
-        train, judge = data.folds[number]
-        seed = np.random.SeedSequence([context.seed, number]).generate_state(1)[0]
-        fitted = tabular.fit(make(int(seed)), x[train], y[train])
+
+    def judged(fold: tuple[int, np.ndarray]) -> tuple[float, Seen]:
+        number, train = fold
+        judge = data.folds[number][1]
+        own = np.random.SeedSequence([seed, number]).generate_state(1)[0]
+        fitted = tabular.fit(make(int(own)), x[train], y[train])
         seen: dict[str, np.ndarray] = {
             v.sees: tabular.predictions(fitted, x[judge], v) for v in data.views
         }
-        done.add(data.metric.score(y[judge], seen[data.metric.sees]), seen)
-        keeper.save(len(done.scores), done.capture)
-        yield done.report(trainer.target_name, checkpoint=context.checkpoints is not None)
-    yield _finish(trainer, data, done.scores, done.seen, context)
+        return data.metric.score(y[judge], seen[data.metric.sees]), seen
+
+    return judged
 
 
-class _FoldScores:
+class FoldScores:
     """The cursor of `by_folds`: score and predictions of each fold that is done."""
 
     def __init__(self, data: TabularData) -> None:
@@ -171,9 +235,10 @@ class _FoldScores:
         self.scores.append(score)
         self.seen.append(seen)
 
-    def report(self, target: str, checkpoint: bool) -> Report:
-        value = self._data.plan.value(self.scores)
-        return Report(len(self.scores), {target: value}, checkpoint=checkpoint)
+    def report(self, target: str, fold: int, checkpoint: bool) -> Report:
+        """After the first `fold` folds."""
+        value = self._data.plan.value(self.scores[:fold])
+        return Report(fold, {target: value}, checkpoint=checkpoint)
 
     def capture(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays = {
@@ -213,7 +278,7 @@ def by_epochs(
     run = Lockstep(parts, data.metric, trainer.epochs, trainer.target_name, keeper, data.plan.value)
     if (yield from run.train(context)):
         seen: list[Seen] = [{v.sees: part.predictions(v) for v in data.views} for part in parts]
-        yield _finish(trainer, data, run.last, seen, context)
+        yield finish(trainer, data, run.last, seen, context)
 
 
 def _network_fold(
@@ -252,7 +317,7 @@ def _network_fold(
     return NetworkFold(fit, objective, judge, y[judge])
 
 
-def _finish(
+def finish(
     trainer: TabularTrainer,
     data: TabularData,
     scores: list[float],

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matscout.errors import InputError, did_you_mean
+from matscout.errors import InputError, did_you_mean, require_whole
 from matscout.evaluate.base import Context
 from matscout.evaluate.objective_names import OBJECTIVES, REPEATED, REPEATS
 from matscout.evaluate.trainer_options import TrainerOptions, digest
@@ -37,8 +37,11 @@ class TabularTrainer(TrainerOptions):
     With `outer_folds` the rows of outer fold `outer_fold` (0, 1, …) are hidden: nothing here sees
     them, unless `outer_judge` makes them the only ones that judge.
 
-    A step is a fold, and an epoch for mlp, whose folds train side by side. Checkpoints come after
-    every fold; for mlp every `checkpoint_epochs` epochs, and inside an epoch after `checkpoint_s`.
+    A step is a fold, and an epoch for mlp, whose folds train side by side. With `fidelity` "rows" all
+    folds are judged at each of `fidelity_steps`, trained on the share step / last step of their
+    training rows: 1, 3 and 9 are a ninth, a third and all. `fold_threads` folds are fitted at a time,
+    and reported in their order all the same. Checkpoints come after every fold; for
+    mlp every `checkpoint_epochs` epochs, and inside an epoch after `checkpoint_s`.
     """
 
     table: Path
@@ -56,6 +59,9 @@ class TabularTrainer(TrainerOptions):
     outer_folds: int = 0
     outer_fold: int = 0
     outer_judge: bool = False
+    fidelity: str = ""
+    fidelity_steps: tuple[int, ...] = (1, 3, 9)
+    fold_threads: int = 1
 
     costly = False
 
@@ -68,6 +74,7 @@ class TabularTrainer(TrainerOptions):
             mend = did_you_mean(str(self.objective), OBJECTIVES)
             raise InputError("trainer.objective", f"no objective is '{self.objective}'", mend)
         object.__setattr__(self, "table", Path(self.table))
+        self._check_fidelity()
         for name in ("inputs", "categorical", "also"):  # JSON and TOML have lists
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.outer_folds and not 0 <= self.outer_fold < self.outer_folds >= 2:
@@ -77,6 +84,24 @@ class TabularTrainer(TrainerOptions):
             raise InputError("trainer.outer_judge", "there is no outer fold", "say outer_folds")
         if self.split == "grouped" and self.group is None:
             raise InputError("trainer.split", "'grouped' needs a group column", "add group = …")
+
+    def _check_fidelity(self) -> None:
+        able = ("epochs",) if self.model == "mlp" else ("folds", "rows")
+        if not self.fidelity:
+            object.__setattr__(self, "fidelity", able[0])
+        if self.fidelity not in able:
+            what = f"a step of {self.model} cannot be one of {self.fidelity!r}"
+            raise InputError("trainer.fidelity", what, f"use {' or '.join(able)}")
+        require_whole("trainer.fold_threads", self.fold_threads, 1)
+        if self.model == "mlp" and self.fold_threads > 1:
+            what = "the networks of mlp train side by side already"
+            raise InputError("trainer.fold_threads", what, "leave it out")
+        steps = tuple(self.fidelity_steps)
+        object.__setattr__(self, "fidelity_steps", steps)
+        whole = all(isinstance(s, int) and not isinstance(s, bool) for s in steps)
+        if len(steps) < 2 or not whole or steps[0] < 1 or list(steps) != sorted(set(steps)):
+            what = f"must be two or more growing whole numbers above 0, got {list(steps)}"
+            raise InputError("trainer.fidelity_steps", what, "write [1, 3, 9]")
 
     def check(self, names: Iterable[str]) -> None:
         """Before a run: read the data, and see that every parameter of the space is known here."""
@@ -95,11 +120,13 @@ class TabularTrainer(TrainerOptions):
         """A report after each fold (each epoch of mlp) with the running mean of the metric, then
         the measurement.
         """
-        from matscout.evaluate import tabular_folds
+        from matscout.evaluate import tabular_folds, tabular_shares
 
         given: Mapping[str, Any] = {**self.hyperparameters, **params}
         if self.model == "mlp":
             return tabular_folds.by_epochs(self, self.data, given, context)
+        if self.fidelity == "rows":
+            return tabular_shares.by_shares(self, self.data, given, context)
         return tabular_folds.by_folds(self, self.data, given, context)
 
     @property

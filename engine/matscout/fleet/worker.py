@@ -244,6 +244,7 @@ def _kept(
     """`said.outcomes` under the attempt's lock, with a work folder, the last one in the outbox."""
     outbox = Outbox(folder.outbox)
     ending: Outcome | None = None
+    reports: list[Mapping[str, Any]] = []
     try:
         with outbox.running(context.trial, context.attempt):
             ending = outbox.read(context.trial, context.attempt)
@@ -253,10 +254,11 @@ def _kept(
                     if outcome.ends_attempt:
                         ending = outcome
                     else:
+                        reports.append(outcome.report_body)
                         yield outcome
                 context.leave()
                 assert ending is not None
-                _store(outbox, ending)
+                _store(outbox, replace(ending, reports=tuple(reports)))
     except AttemptTaken as error:
         ending = said.ended(Kind.CRASHED, str(error))
     except OSError as error:

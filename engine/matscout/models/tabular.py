@@ -17,6 +17,7 @@ from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler
 from matscout.errors import InputError, did_you_mean
 from matscout.models import hyperparameters as hyper
 from matscout.models.hyperparameters import PrepareSettings
+from matscout.models.matern import MaternClassifier, MaternRegressor
 from matscout.models.metrics import Metric, Task
 
 ESTIMATORS: dict[str, tuple[type[BaseEstimator], type[BaseEstimator]]] = {
@@ -28,6 +29,7 @@ ESTIMATORS: dict[str, tuple[type[BaseEstimator], type[BaseEstimator]]] = {
         ensemble.HistGradientBoostingClassifier,
     ),
     "svm": (svm.SVR, svm.SVC),
+    "gaussian_process": (MaternRegressor, MaternClassifier),
 }
 MODELS = (*ESTIMATORS, "mlp")
 """For regression and classification both. `mlp` is the torch network of models/mlp.py."""

@@ -145,12 +145,22 @@ class Sampler:
         return dict(zip(simplex.parameters, values, strict=True))
 
 
+def some_point(space: Space) -> Point | None:
+    """A point of `space`; None where there is none, or where 100 draws found none (constraints on
+    grids). InputError where even continua would leave none."""
+    if space.count is not None:
+        return next(space.points(), None)
+    return next(iter(Sampler(space).uniform(100, np.random.default_rng(0))), None)
+
+
 def canonical(space: Space, params: Mapping[str, Value]) -> Point:
     """The parameters that exist, with values as the space holds them (2 for 2.0, a grid's own)."""
     point: Point = {}
-    for name, value in space.active(params).items():
-        held = space.by_name[name].canonical(value)
-        point[name] = value if held is None else held
+    for parameter in space.parameters:
+        name = parameter.name
+        if name in params and space.is_active(parameter, point):
+            held = parameter.canonical(params[name])
+            point[name] = params[name] if held is None else held
     return point
 
 

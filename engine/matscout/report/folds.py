@@ -25,8 +25,9 @@ def reports_are(config: Mapping[str, Any]) -> Reports | None:
         return "fold" if stopping.get("reports") == "fold" else "mean"
     evaluator = config.get("evaluator") or {}
     by_fold = evaluator.get("type") == "tabular" and evaluator.get("model") != "mlp"
-    # What 'robert' reports is no mean of folds.
-    return "mean" if by_fold and evaluator.get("objective") != "robert" else None
+    # What 'robert' reports is no mean of folds, and a share of the rows no fold.
+    by_fold &= evaluator.get("objective") != "robert" and evaluator.get("fidelity") != "rows"
+    return "mean" if by_fold else None
 
 
 def fold_scores(trial: Trial, target: Target, reports: Reports = "mean") -> Array | None:

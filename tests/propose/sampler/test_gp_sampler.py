@@ -250,3 +250,21 @@ def test_threads_and_brackets_share_what_was_suggested() -> None:
     study = study_of(objective, 1, pruner=pruner)
     study.optimize(objective, n_trials=11, n_jobs=2)
     assert len({tuple(sorted(t.params.items())) for t in study.trials}) == 12
+
+
+def test_no_repeats_on_a_small_grid_with_eight_pending() -> None:
+    """60 suggestions, 625 points, 8 pending: promise R6. Optuna's GPSampler repeats 11 or 12."""
+    study = optuna.create_study(sampler=GpSampler(seed=0, startup=4))
+    pending: list[tuple[Trial, float]] = []
+    for _ in range(60):
+        trial = study.ask()
+        values = [
+            trial.suggest_int("a", 0, 4),
+            [1, 2, 4, 8, 16].index(trial.suggest_categorical("b", [1, 2, 4, 8, 16])),
+            "vwxyz".index(trial.suggest_categorical("c", list("vwxyz"))),
+            round(4 * trial.suggest_float("d", 0, 1, step=0.25)),
+        ]
+        pending.append((trial, float(sum((v - 1) ** 2 for v in values))))
+        if len(pending) > 8:
+            study.tell(*pending.pop(0))
+    assert len({tuple(sorted(t.params.items())) for t in study.trials}) == 60

@@ -1,0 +1,123 @@
+"""Whether to tune at all: pure noise is declined, a strong gain is taken, in doubt half of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from matscout.errors import InputError
+from matscout.evaluate.choose import PAYS, RULES, Tried, blend, choose
+from matscout.models.metrics import METRICS
+
+MAE = METRICS["mae"]
+
+
+def tried(
+    n: int, seed: int, noise: list[float], default: float, repeats: int = 2, groups: int = 0
+) -> Tried:
+    """Configurations whose predictions are off by a normal error with these standard deviations."""
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(size=n)
+    guesses = np.stack([truth + s * rng.normal(size=(repeats, n)) for s in noise])
+    unit = np.arange(n) % groups if groups else np.arange(n)
+    return Tried(truth, guesses, truth + default * rng.normal(size=(repeats, n)), unit)
+
+
+def test_choosing_among_equals_is_declined_and_said() -> None:
+    """Twenty copies of the same mediocre model, all with the errors of the default and a little luck."""
+    declined = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        truth = rng.normal(size=30)
+        shared = truth + rng.normal(size=(1, 30))
+        guesses = shared + 0.1 * rng.normal(size=(20, 1, 30))
+        found = choose("auto", Tried(truth, guesses, shared, np.arange(30)), MAE)
+        best = choose("best", Tried(truth, guesses, shared, np.arange(30)), MAE)
+        assert found.weight < 1
+        declined += found.weight == 0
+        if found.weight == 0:
+            assert found.members == () and found.share <= PAYS
+            assert found.why.startswith("tuning declined") and "the defaults are used" in found.why
+            assert best.members and best.inner < best.honest
+    assert declined >= 8
+
+
+def test_worse_configurations_are_declined() -> None:
+    found = choose("auto", tried(40, 0, [2.0, 2.5, 3.0], default=0.5), MAE)
+    assert found.weight == 0 and found.gain < 0 and found.share == 0
+    assert found.inner == choose("none", tried(40, 0, [2.0, 2.5, 3.0], default=0.5), MAE).inner
+
+
+def test_a_strong_gain_on_many_rows_is_taken() -> None:
+    data = tried(300, 1, [0.2, 1.0, 0.25, 0.3, 2.0], default=1.0)
+    found = choose("auto", data, MAE)
+    assert found.members == (0, 2, 3) and found.weight == 1 and found.share == 1
+    assert found.why.startswith("tuned: ")
+    assert found.inner == choose("average", data, MAE).inner
+    assert choose("best", data, MAE).members == (0,)
+
+
+def test_in_doubt_half_of_each() -> None:
+    weights = [
+        choose("auto", tried(20, seed, [0.9] * 6, default=0.8), MAE).weight for seed in range(30)
+    ]
+    assert set(weights) <= {0.0, 0.5, 1.0} and 0.5 in weights
+
+
+def test_what_is_claimed_is_corrected_for_the_choice() -> None:
+    """Of forty useless predictions the best looks good; on rows that did not choose it, it does not."""
+    flattered, honest, chance = [], [], []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        truth = rng.normal(size=30)
+        guesses = rng.normal(size=(40, 1, 30))
+        found = choose("best", Tried(truth, guesses, guesses[0], np.arange(30)), MAE)
+        flattered.append(found.inner)
+        honest.append(found.honest)
+        chance.append(np.abs(guesses - truth).mean())
+    assert np.mean(flattered) < np.mean(chance) - 0.15
+    assert abs(np.mean(honest) - np.mean(chance)) < 0.06
+
+
+def test_rows_of_a_group_choose_and_judge_together() -> None:
+    """Two groups of ten: every bootstrap that leaves one out leaves all of it out."""
+    found = choose("auto", tried(20, 3, [0.5, 0.6], default=1.0, groups=2), MAE)
+    assert np.isfinite(found.honest)
+    alone = choose("auto", tried(20, 3, [0.5, 0.6], default=1.0, groups=1), MAE)
+    assert alone.weight == 0 and "too few rows" in alone.why
+
+
+@pytest.mark.parametrize("name", ["rmse", "r2", "mcc", "pr_auc"])
+def test_other_metrics(name: str) -> None:
+    metric = METRICS[name]
+    data = tried(60, 4, [0.1, 2.0, 0.1, 0.1], default=3.0)
+    truth, guesses, default = data.truth, data.guesses, data.default
+    if metric.task == "classification":
+        truth = (truth > 0).astype(float)
+    if metric.sees == "label":
+        guesses, default = (guesses > 0).astype(float), (default > 0).astype(float)
+    found = choose("auto", Tried(truth, guesses, default, data.unit), metric)
+    assert sorted(found.members) == [0, 2, 3] and found.weight == 1 and found.gain > 0
+    assert found.inner == pytest.approx(found.honest, abs=0.1)
+
+
+def test_the_same_arguments_give_the_same_choice() -> None:
+    data = tried(50, 5, [0.8, 0.9, 1.0], default=1.0)
+    assert choose("auto", data, MAE, 3) == choose("auto", data, MAE, 3)
+
+
+def test_predictions_are_averaged_and_labels_are_voted_for() -> None:
+    guesses, default = np.array([[1.0, 4.0], [3.0, 6.0]]), np.array([0.0, 1.0])
+    assert blend(guesses, default, 0.5, MAE).tolist() == [1.0, 3.0]
+    assert blend(guesses, default, 0.0, MAE) is default
+    votes = np.array([[0.0, 2.0], [1.0, 2.0], [1.0, 0.0], [0.0, 2.0]])
+    assert blend(votes, default, 1.0, METRICS["mcc"]).tolist() == [0.0, 2.0]
+
+
+def test_nothing_tried_and_no_such_rule() -> None:
+    data = tried(10, 6, [1.0], default=1.0)
+    empty = Tried(data.truth, data.guesses[:0], data.default, data.unit)
+    for rule in RULES:
+        assert choose(rule, empty, MAE).members == ()
+    with pytest.raises(InputError, match="no rule is called 'bset'; did you mean 'best'"):
+        choose("bset", data, MAE)
