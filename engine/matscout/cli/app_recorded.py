@@ -78,7 +78,9 @@ def bench(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="NAME", help="overhead, history, campaigns, latency or halide-reference."
+            metavar="NAME",
+            help="overhead, history, utilisation, campaigns, sweeps, latency, lowdata, "
+            "transfer or halide-reference.",
         ),
     ],
     out: Annotated[
@@ -89,40 +91,75 @@ def bench(
     ] = None,
     trials: Annotated[int, typer.Option(min=10, help="No-op trials (overhead).")] = 300,
     repeats: Annotated[
-        int, typer.Option(min=1, help="Rounds (overhead, history and latency).")
+        int,
+        typer.Option(
+            min=1, help="Rounds (overhead, history, latency); trials of each worker (utilisation)."
+        ),
     ] = 3,
     data: Annotated[
-        Path | None, typer.Option(help="The folder of recorded experiments (campaigns).")
+        Path | None, typer.Option(help="The folder of tables (campaigns, lowdata).")
     ] = None,
     tables: Annotated[
-        str, typer.Option(help="Names, or top, rare, cold, model, all; with commas (campaigns).")
-    ] = "top",
-    seeds: Annotated[int, typer.Option(min=1, help="Campaigns of each arm (campaigns).")] = 10,
+        str,
+        typer.Option(
+            help="Names with commas, or top (default), rare, cold, model, all (campaigns, lowdata)."
+        ),
+    ] = "",
+    problems: Annotated[
+        str,
+        typer.Option(
+            help="Names, or plain, mixed, conditional, constrained, front, corrupted, synthetic "
+            "(all of these), tables (or tables_1, tables_4, tables_8), bbob, all; with commas "
+            "(sweeps)."
+        ),
+    ] = "synthetic",
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Runs of each arm (campaigns, sweeps, transfer).")
+    ] = 10,
     arms: Annotated[
-        str, typer.Option(help="With commas; default: those that suit the goal (campaigns).")
+        str,
+        typer.Option(help="With commas; default: those that suit (campaigns and sweeps)."),
     ] = "",
     peer_python: Annotated[
         str | None,
         typer.Option(
             metavar="PATHS",
             help="Pythons that have a peer: baybe=PATH,skactiveml=PATH,bmdal=PATH; a path alone: "
-            "baybe (campaigns, latency).",
+            "baybe (campaigns, latency); ax=PATH,hpo=PATH,ioh=PATH (sweeps).",
         ),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes; default: the cores (campaigns).")
+        int | None, typer.Option(min=1, help="Processes; default: the cores (campaigns, sweeps).")
     ] = None,
     large: Annotated[
         bool, typer.Option("--large", help="Also a pool of 1,000,000 (latency).")
     ] = False,
     merge: Annotated[
         bool,
-        typer.Option("--merge", help="Add to the tables that --out holds already (campaigns)."),
+        typer.Option(
+            "--merge", help="Add to what --out holds already (campaigns, sweeps, lowdata)."
+        ),
     ] = False,
     render: Annotated[
         Path | None,
-        typer.Option(help="Play nothing: make Markdown of a file that --out wrote (campaigns)."),
+        typer.Option(help="Make Markdown of a file that --out wrote (campaigns, sweeps, lowdata)."),
     ] = None,
+    sizes: Annotated[
+        str, typer.Option(help="Rows, with commas; default: 20,50,100,300 (lowdata).")
+    ] = "",
+    draws: Annotated[int, typer.Option(min=2, help="Draws of each size (lowdata).")] = 10,
+    workers: Annotated[int, typer.Option(min=1, help="Simulated workers (utilisation).")] = 1920,
+    proposer: Annotated[str, typer.Option(help="By name (utilisation).")] = "auto",
+    ask_ms: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0, help="Of each suggestion, instead of its measured time (utilisation)."
+        ),
+    ] = None,
+    spread: Annotated[
+        float,
+        typer.Option(min=0.0, max=0.99, help="How much trials vary about a minute (utilisation)."),
+    ] = 0.0,
     json: Json = False,
 ) -> None:
     """Measure the engine beside its peers, or recompute a table that matscout brings."""
@@ -130,6 +167,23 @@ def bench(
     from matscout.cli.bench import bench as command
 
     options = Options(
-        trials, repeats, data, tables, seeds, arms, peer_python, jobs, large, merge, render
+        trials,
+        repeats,
+        data,
+        tables,
+        problems,
+        seeds,
+        arms,
+        peer_python,
+        jobs,
+        large,
+        merge,
+        render,
+        sizes,
+        draws,
+        workers,
+        proposer,
+        ask_ms,
+        spread,
     )
     end(command(name, out, options, json))

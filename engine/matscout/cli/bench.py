@@ -12,7 +12,12 @@ from typing import Any, TypeVar
 from matscout.checkpoint import write_durably
 from matscout.errors import InputError, did_you_mean
 
-NAMES = ("overhead", "history", "campaigns", "latency", "halide-reference")
+NAMES = (
+    "overhead", "history", "utilisation", "campaigns", "sweeps", "latency", "lowdata",
+    "transfer", "halide-reference",
+)  # fmt: skip
+SAVED_ON_THE_WAY = frozenset({"campaigns", "sweeps", "lowdata"})
+"""They take hours: the file is written after every part."""
 
 _LISTS = re.compile(r"\[[-0-9.,\snulle+]*\]")
 """Lists of numbers: on one line, or a file of curves has a line for every point."""
@@ -28,7 +33,8 @@ class Options:
     trials: int = 300
     repeats: int = 3
     data: Path | None = None
-    tables: str = "top"
+    tables: str = ""
+    problems: str = "synthetic"
     seeds: int = 10
     arms: str = ""
     peer_python: str | None = None
@@ -36,6 +42,12 @@ class Options:
     large: bool = False
     merge: bool = False
     render: Path | None = None
+    sizes: str = ""
+    draws: int = 10
+    workers: int = 1920
+    proposer: str = "auto"
+    ask_ms: float | None = None
+    spread: float = 0.0
 
 
 def bench(name: str, out: Path | None, options: Options, json: bool) -> int:
@@ -52,19 +64,17 @@ def bench(name: str, out: Path | None, options: Options, json: bool) -> int:
         return _render(name, options.render, out)
     result, table = _run(name, out, options)
     print(jsonlib.dumps(result, indent=1, allow_nan=False) if json else table(result))
-    if name != "campaigns":  # which has written after every table
+    if name not in SAVED_ON_THE_WAY:
         _write(out, result)
     return 0
 
 
 def _render(name: str, file: Path, out: Path | None) -> int:
     """What an earlier benchmark wrote, as a page of Markdown."""
-    from matscout.cli.bench_campaigns_file import load
-    from matscout.cli.bench_campaigns_markdown import markdown
-
-    if name != "campaigns":
-        raise InputError("--render", f"the file of {name} has no page", "render that of campaigns")
-    page = markdown(load(file))
+    if name not in SAVED_ON_THE_WAY:
+        mend = "render that of campaigns, sweeps or lowdata"
+        raise InputError("--render", f"the file of {name} has no page", mend)
+    page = _page(name, file)
     if out is None:
         print(page, end="")
     elif out.absolute() == file.absolute():
@@ -72,6 +82,20 @@ def _render(name: str, file: Path, out: Path | None) -> int:
     else:
         write_durably(out, page.encode())
     return 0
+
+
+def _page(name: str, file: Path) -> str:
+    if name == "sweeps":
+        from matscout.cli import bench_sweeps_file, bench_sweeps_markdown
+
+        return bench_sweeps_markdown.markdown(bench_sweeps_file.load(file))
+    if name == "lowdata":
+        from matscout.cli import bench_lowdata, bench_lowdata_markdown
+
+        return bench_lowdata_markdown.markdown(bench_lowdata.load(file))
+    from matscout.cli import bench_campaigns_file, bench_campaigns_markdown
+
+    return bench_campaigns_markdown.markdown(bench_campaigns_file.load(file))
 
 
 def _run(name: str, out: Path | None, options: Options) -> tuple[dict[str, Any], Table]:
@@ -83,6 +107,14 @@ def _run(name: str, out: Path | None, options: Options) -> tuple[dict[str, Any],
 
         command = f"matscout bench history --repeats {repeats}"
         return {**history(repeats), "command": command}, history_table
+    if name == "utilisation":
+        from matscout.cli import bench_utilisation as busy
+
+        ask_s = None if options.ask_ms is None else options.ask_ms / 1e3
+        fleet = busy.Options(
+            options.workers, repeats, options.proposer, spread=options.spread, ask_s=ask_s
+        )
+        return busy.utilisation(fleet), busy.table
     if name == "campaigns":
         from matscout.cli.bench_campaigns import Options as Campaigns
         from matscout.cli.bench_campaigns import campaigns
@@ -90,11 +122,33 @@ def _run(name: str, out: Path | None, options: Options) -> tuple[dict[str, Any],
         from matscout.cli.bench_campaigns_table import table as campaigns_table
 
         what = Campaigns(
-            options.data, options.tables, options.seeds, options.arms, options.peer_python,
+            options.data, options.tables or "top", options.seeds, options.arms, options.peer_python,
             options.jobs,
         )  # fmt: skip
         store = ResultFile(out, _write, merge=options.merge)
         return campaigns(what, store), campaigns_table
+    if name == "sweeps":
+        from matscout.cli.bench_campaigns_file import ResultFile
+        from matscout.cli.bench_sweeps import Options as Sweeps
+        from matscout.cli.bench_sweeps import sweeps
+        from matscout.cli.bench_sweeps_file import load
+        from matscout.cli.bench_sweeps_table import table as sweeps_table
+
+        asked = Sweeps(
+            options.problems, options.seeds, options.arms, options.peer_python, options.jobs
+        )
+        store = ResultFile(out, _write, merge=options.merge, read=load, part="problems")
+        return sweeps(asked, store), sweeps_table
+    if name == "lowdata":
+        from matscout.cli import bench_lowdata as low
+        from matscout.cli.bench_lowdata_markdown import markdown
+
+        few = low.Options(options.data, options.tables, options.sizes, options.draws)
+        return low.lowdata(few, out, _write, merge=options.merge), markdown
+    if name == "transfer":
+        from matscout.cli import bench_transfer
+
+        return bench_transfer.transfer(options.seeds), bench_transfer.table
     if name == "latency":
         from matscout.cli.bench_latency import Options as Latency
         from matscout.cli.bench_latency import latency

@@ -103,13 +103,13 @@ def campaigns(options: Options, store: Store | None = None) -> Result:
     for name in names:
         played = _Table(name, case(name, data), arms[name], options, found)
         if name in kept and played.is_like(kept[name]):
-            _tell(f"{name}: is there already, with the same arms and seeds")
+            tell(f"{name}: is there already, with the same arms and seeds")
             continue
         one = played.play()
         # Another command may have played others meanwhile.
         result = assembled({**store.kept(), **result["tables"], name: one})
         store.save(result)
-        _tell(f"{name}: played in {sum(one['seconds'].values()):.0f} s")
+        tell(f"{name}: played in {sum(one['seconds'].values()):.0f} s")
     return result
 
 
@@ -175,7 +175,7 @@ class _Table:
         seconds = {}
         for what, arms in [("ours", ours), *((arm, [arm]) for arm in able if arm in peers.ARMS)]:
             started, always = time.monotonic(), [RANDOM] if what == "ours" else []
-            told = _progress(self.name if what == "ours" else f"{self.name}, {what}")
+            told = progress(self.name if what == "ours" else f"{self.name}, {what}")
             try:
                 player = Arms(self.options.interpreters)
                 played += play_all(asked, arms, seeds, player, jobs, told, always=always)
@@ -225,7 +225,7 @@ class _Table:
         return "it needs a limit" if arm in NEED_LIMIT and goal.threshold is None else ""
 
 
-def _progress(what: str) -> Callable[[int, int], None]:
+def progress(what: str) -> Callable[[int, int], None]:
     def tell(done: int, total: int) -> None:
         if sys.stderr.isatty():
             end = "\n" if done == total else ""
@@ -234,5 +234,5 @@ def _progress(what: str) -> Callable[[int, int], None]:
     return tell
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
     print(line, file=sys.stderr, flush=True)

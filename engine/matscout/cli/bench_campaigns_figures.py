@@ -79,10 +79,10 @@ def _curves(runs: Sequence[Played], length: int, spread: float) -> dict[str, Any
     said = [run.said for run in runs if run.said is not None]
     labels = list(runs[0].labels)
     return {
-        "found": _rounded(np.mean([run.found[:length] for run in runs], axis=0)),
+        "found": rounded(np.mean([run.found[:length] for run in runs], axis=0)),
         "labels": labels,
-        "quality": _rounded(np.nanmean([run.quality for run in runs], axis=0)) if labels else [],
-        "rmse_tenths": [_plain(v) for v in np.mean([run.tenths for run in runs], axis=0)]
+        "quality": rounded(np.nanmean([run.quality for run in runs], axis=0)) if labels else [],
+        "rmse_tenths": [plain(v) for v in np.mean([run.tenths for run in runs], axis=0)]
         if runs[0].tenths
         else [],
         "coverage": coverage(said, spread) if said else None,
@@ -99,13 +99,13 @@ def _figure(
         "less_is_better": metric.less,
         "as": _as(metric.ratio),
         "capped": metric.capped,
-        "median": _plain(float(np.median(ours))),
-        "mean": _plain(float(np.mean(ours))),
-        "per_seed": [_plain(v) for v in ours],
+        "median": plain(float(np.median(ours))),
+        "mean": plain(float(np.mean(ours))),
+        "per_seed": [plain(v) for v in ours],
     }
     for other in (RANDOM, AUTO):
         if arm != other and other in each:
-            out[f"vs_{other}"] = _said(compare(metric, ours, each[other], budget), metric.ratio)
+            out[f"vs_{other}"] = compared(compare(metric, ours, each[other], budget), metric.ratio)
     return out
 
 
@@ -119,7 +119,7 @@ def _mean(tables: Sequence[dict[str, Any]], arm: str, metric: str) -> dict[str, 
     out: dict[str, Any] = {
         "said": ours[0]["said"],
         "less_is_better": less,
-        "mean": _plain(mean),
+        "mean": plain(mean),
     }
     for other in (RANDOM, AUTO):
         if arm == other:
@@ -130,7 +130,7 @@ def _mean(tables: Sequence[dict[str, Any]], arm: str, metric: str) -> dict[str, 
                 tables, ours, (t["arms"][other]["metrics"][metric] for t in tables), strict=True
             )
         ]
-        out[f"vs_{other}"] = _said(over(parts, ratio=ratio, less=less), ratio)
+        out[f"vs_{other}"] = compared(over(parts, ratio=ratio, less=less), ratio)
     return out
 
 
@@ -139,11 +139,11 @@ def _per_seed(figure: Mapping[str, Any]) -> Array:
     return np.array([unknown if v is None else v for v in figure["per_seed"]], dtype=float)
 
 
-def _said(found: Comparison, ratio: bool) -> dict[str, Any]:
+def compared(found: Comparison, ratio: bool) -> dict[str, Any]:
     return {
         "as": _as(ratio),
-        "value": _plain(found.value),
-        "ci95": [_plain(v) for v in found.ci95],
+        "value": plain(found.value),
+        "ci95": [plain(v) for v in found.ci95],
         "verdict": found.verdict,
     }
 
@@ -152,10 +152,10 @@ def _as(ratio: bool) -> str:
     return "ratio" if ratio else "difference"
 
 
-def _rounded(numbers: Any) -> list[float | None]:
+def rounded(numbers: Any) -> list[float | None]:
     return [round(float(v), 4) if math.isfinite(v) else None for v in np.atleast_1d(numbers)]
 
 
-def _plain(value: float) -> float | None:
+def plain(value: float) -> float | None:
     """Seven digits: a target may be of any size."""
     return float(f"{value:.7g}") if math.isfinite(value) else None

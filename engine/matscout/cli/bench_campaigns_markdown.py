@@ -66,7 +66,7 @@ def _metrics(tables: dict[str, Any]) -> Iterable[str]:
         rows = [["", *arms]]
         for table, one in those.items():
             rows.append([table, *(_cell(one, arm, name) for arm in arms)])
-        yield f"**{said(first)}**\n\n{_grid(rows)}"
+        yield f"**{said(first)}**\n\n{grid(rows)}"
 
 
 def _cell(one: dict[str, Any], arm: str, metric: str) -> str:
@@ -88,7 +88,7 @@ def _means(found: dict[str, Any]) -> Iterable[str]:
         for arm, each in found["arms"].items():
             both = [versus(each[name].get(f"vs_{other}")) for other in (RANDOM, AUTO)]
             rows.append([arm, number(each[name]["mean"]), *both])
-        yield _grid(rows)
+        yield grid(rows)
 
 
 def _tenths(tables: dict[str, Any]) -> list[str]:
@@ -98,7 +98,7 @@ def _tenths(tables: dict[str, Any]) -> list[str]:
         if ours and theirs:
             pairs = zip(ours, theirs, strict=True)
             rows.append([name, *(number(a / b if a is not None and b else None) for a, b in pairs)])
-    return ["## Error by tenth of the target", _TENTHS, _grid(rows)] if len(rows) > 1 else []
+    return ["## Error by tenth of the target", _TENTHS, grid(rows)] if len(rows) > 1 else []
 
 
 def _coverage(result: dict[str, Any]) -> str:
@@ -116,7 +116,7 @@ def _coverage(result: dict[str, Any]) -> str:
         ["mean", share(mean["picks"]), "", share(mean["picks_area"]), "", share(mean["pool"]), "",
          share(mean["pool_area"]), ""]
     )  # fmt: skip
-    return _grid(rows)
+    return grid(rows)
 
 
 def _how(tables: dict[str, Any]) -> str:
@@ -124,7 +124,7 @@ def _how(tables: dict[str, Any]) -> str:
     for name, one in tables.items():
         peers = ", ".join(f"{n} {v}" for each in one["peers"].values() for n, v in each.items())
         rows.append([name, str(one["n"]), played(one), one[AUTO], peers, f"`{one['command']}`"])
-    return _grid(rows)
+    return grid(rows)
 
 
 def _left_out(tables: dict[str, Any]) -> Iterable[str]:
@@ -137,7 +137,7 @@ def _left_out(tables: dict[str, Any]) -> Iterable[str]:
         yield "Not played:\n\n" + "\n".join(lines)
 
 
-def _grid(rows: Sequence[Sequence[str]]) -> str:
+def grid(rows: Sequence[Sequence[str]]) -> str:
     """Cells with a bar in them would break the row."""
     cells = [[" ".join(cell.replace("|", "\\|").split()) for cell in row] for row in rows]
     lines = [f"| {' | '.join(row)} |" for row in cells]

