@@ -29,16 +29,16 @@ class Story:
         for event in events:
             self.history.apply(event)
 
-    def asked(self, params: Mapping[str, Any], candidate: str | None = None) -> int:
+    def asked(
+        self, params: Mapping[str, Any], candidate: str | None = None, **why: str | float | bool
+    ) -> int:
         index = len(self.history.trials)
-        self.say(
-            Event(EventKind.ASKED, index, body={"params": dict(params), "candidate": candidate}),
-            Event(EventKind.DISPATCHED, index, 1),
-        )
+        body = {"params": dict(params), "candidate": candidate, "why": why}
+        self.say(Event(EventKind.ASKED, index, body=body), Event(EventKind.DISPATCHED, index, 1))
         return index
 
     def took(self, proposal: Proposal) -> int:
-        return self.asked(proposal.params, proposal.candidate)
+        return self.asked(proposal.params, proposal.candidate, **proposal.why)
 
     def measured(self, trial: int, value: float, sem: float | None = None) -> None:
         body = {"values": {"y": value}, "sem": {} if sem is None else {"y": sem}}

@@ -30,7 +30,7 @@ from matscout.history import History
 from matscout.propose.base import Forecaster, Proposer
 from matscout.runfolder import RunFolder, checked_name
 from matscout.space import Space
-from matscout.trial import Proposal
+from matscout.trial import Proposal, Target
 
 if TYPE_CHECKING:
     from matscout.drive.campaign import OpenCampaign
@@ -71,6 +71,8 @@ def spec_from_config(
     goal = config.goal.goal() if config.goal else None
     if space.constraints:
         _check_constraints(space)
+    if config.run.confirm:
+        _check_confirm(config.run, space, targets)
     proposer = proposer_of(config.proposer, goal, config.run)
     if space.pool is None and getattr(proposer, "needs_pool", False):
         raise InputError(
@@ -238,7 +240,7 @@ def drive(
                 journal,
                 history,
                 spec,
-                proposer=_asking_first(proposer, spec),
+                proposer=_around(proposer, spec, config.run),
                 start_fleet=lambda: registry.fleet(config.run, factory, spec.targets, folder),
                 pruner=pruner,
                 observer=observer if config.early_stopping is None else Watchful(observer),
@@ -292,8 +294,10 @@ def campaign_at(folder: RunFolder) -> tuple[OpenCampaign, Proposer, Forecaster |
 
     campaign = open_campaign(folder)
     try:
-        proposer = _proposer_of_run(campaign.spec, _config_of(campaign.spec))
-        return campaign, _asking_first(proposer, campaign.spec), forecaster(campaign.spec, proposer)
+        config = _config_of(campaign.spec)
+        proposer = _proposer_of_run(campaign.spec, config)
+        asked = _around(proposer, campaign.spec, config.run)
+        return campaign, asked, forecaster(campaign.spec, proposer)
     except BaseException:
         campaign.close()
         raise
@@ -310,13 +314,29 @@ def _proposer_of_run(spec: RunSpec, config: Config) -> Proposer:
     return proposer_of(config.proposer, goal, config.run)
 
 
-def _asking_first(proposer: Proposer, spec: RunSpec) -> Proposer:
-    """The proposer, after what the run was told to ask first."""
-    if not spec.enqueue:
-        return proposer
-    from matscout.propose.enqueued import Enqueued  # loads scipy
+def _around(proposer: Proposer, spec: RunSpec, run: RunTable) -> Proposer:
+    """The proposer between what the run was told to ask first and what it measures again last."""
+    if run.confirm:
+        from matscout.propose.confirmed import Confirmed
 
-    return Enqueued(proposer)
+        proposer = Confirmed(proposer, run.confirm, run.trials)
+    if spec.enqueue:
+        from matscout.propose.enqueued import Enqueued  # loads scipy
+
+        proposer = Enqueued(proposer)
+    return proposer
+
+
+def _check_confirm(run: RunTable, space: Space, targets: Sequence[Target]) -> None:
+    where = "run.confirm"
+    if space.pool is not None:
+        what = "in a pool the proposer decides what to measure again"
+        raise InputError(where, what, "set replicates under [proposer], or leave it out")
+    if len(targets) > 1:
+        raise InputError(where, "which of several targets says what is best?", "leave it out")
+    if run.confirm >= run.trials:
+        what = f"must be fewer than run.trials = {run.trials}, got {run.confirm}"
+        raise InputError(where, what, "a tenth of them is a good start")
 
 
 def find_run(name: str, runs: Path) -> RunFolder:

@@ -61,6 +61,7 @@ class RunTable(_Table):
     batch: int = Field(default=1, ge=1)
     ahead: int = Field(default=0, ge=0, le=100_000)
     cancel_obsolete: bool = False
+    confirm: int = Field(default=0, ge=0)
     fleet: Literal["inline", "process", "ray"] = "process"
     cpus: float = Field(default=1.0, ge=0)
     gpus: float = Field(default=0.0, ge=0)
