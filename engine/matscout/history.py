@@ -100,6 +100,11 @@ class History:
         return [t for t in self.finished if t.state is State.COMPLETE]
 
     @property
+    def endings(self) -> int:
+        """How often a trial has ended: it only grows, and counts who was thawed and ended twice."""
+        return self._ended
+
+    @property
     def changes(self) -> Sequence[int]:
         """Ids of trials, one entry each time a trial was added or changed: what a cache follows."""
         return self._changes

@@ -185,6 +185,24 @@ def test_pruning_is_recorded_with_its_reports(make_loop: MakeLoop, scripted: Any
     assert loop.history.trials[1].values == {}
 
 
+@pytest.mark.parametrize("kind", [Kind.MEASURED, Kind.FAILED, Kind.INVALID])
+def test_an_ending_brings_the_reports_that_nobody_heard(
+    make_loop: MakeLoop, scripted: Any, kind: Kind
+) -> None:
+    def answer(assignment: Assignment) -> list[Outcome]:
+        told = [{"step": step, "values": {"y": float(step)}} for step in (1, 2, 3)]
+        trial, attempt = assignment.trial, assignment.attempt
+        heard = Outcome(trial, attempt, Kind.REPORTED, step=1, values={"y": 1.0})
+        values = {"y": 4.0} if kind is Kind.MEASURED else {}
+        return [heard, Outcome(trial, attempt, kind, values=values, reports=tuple(told))]
+
+    fleet = scripted(slots=1, answer=answer)
+    loop = make_loop(fleet=fleet, policy=Policy(trials=1, slots=1))
+    loop.run()
+    assert [r.step for r in loop.history.trials[0].reports] == [1, 2, 3]
+    assert all(o.ends_attempt for o in fleet.acknowledged), "a report has nothing to forget"
+
+
 # -- leases (promises R3, R4) ----------------------------------------------------------------------
 
 

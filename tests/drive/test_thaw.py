@@ -18,6 +18,8 @@ from matscout.drive.config import Part
 from matscout.drive.policy import Policy
 from matscout.drive.prune import Median, Pruner, SuccessiveHalving
 from matscout.drive.prune_hyperband import Hyperband
+from matscout.drive.prune_percentile import Percentile
+from matscout.drive.prune_wilcoxon import Wilcoxon
 from matscout.drive.run import RunSpec, create, load, reopen, sit
 from matscout.drive.thaw import Thaw, thawed
 from matscout.errors import InputError
@@ -128,6 +130,8 @@ RANKED: list[Callable[[], Pruner]] = [
     lambda: SuccessiveHalving(1, 2),
     lambda: Hyperband(max_step=4, factor=2),
     lambda: Median(min_trials=2),
+    lambda: Percentile(min_trials=2),
+    lambda: Wilcoxon(p=0.4),
 ]
 curves = st.lists(st.integers(0, 9), min_size=1, max_size=4)
 
@@ -137,7 +141,7 @@ curves = st.lists(st.integers(0, 9), min_size=1, max_size=4)
 def test_one_is_due_where_any_would_not_be_stopped(
     trials: list[tuple[list[int], bool]], make: Callable[[], Pruner]
 ) -> None:
-    """To ask about the best of each place alone misses nothing; and it is followed, not recomputed."""
+    """Whoever is not asked about would be stopped, too; and it is followed, not recomputed."""
     told, thaw, pruner = Told(), Thaw(make()), make()
     for ys, pruned in trials:
         told.trial(*map(float, ys), end=EventKind.PRUNED if pruned else None)

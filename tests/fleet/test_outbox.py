@@ -44,6 +44,12 @@ def test_what_was_written_is_found_until_it_is_acknowledged(outbox: Outbox) -> N
     assert outbox.read(3, 1) is None
 
 
+def test_acknowledging_a_report_leaves_the_ending_that_came_meanwhile(outbox: Outbox) -> None:
+    outbox.write(RESULT)
+    outbox.acknowledge(Outcome(3, 1, Kind.REPORTED, step=2, values={"y": 0.5}))
+    assert outbox.sweep() == [RESULT]
+
+
 def test_sweeping_a_folder_that_is_not_there_finds_nothing(tmp_path: Path) -> None:
     assert Outbox(tmp_path / "nowhere").sweep() == []
     assert Outbox(tmp_path / "nowhere").alive() == []

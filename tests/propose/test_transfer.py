@@ -19,7 +19,7 @@ from matscout.propose.prior_run import PRIOR, PriorRun
 from matscout.propose.toolbox import SpaceTools
 from matscout.propose.transfer import TransferProposer
 from matscout.propose.transfer_prior import belief_of
-from matscout.propose.transfer_start import best_points
+from matscout.propose.transfer_start import _near, best_points
 from matscout.propose.transfer_weights import ranking_weights
 from matscout.space import Space
 from matscout.surrogate.base import FitFailed
@@ -153,6 +153,11 @@ def test_the_first_points_are_apart() -> None:
     rows = tools.encoding.rows(points)
     gaps = [np.sqrt(np.mean((a - b) ** 2)) for i, a in enumerate(rows) for b in rows[:i]]
     assert len(points) == 3 and min(gaps) >= 0.1
+
+
+def test_points_of_runs_that_varied_other_things_are_not_near() -> None:
+    assert _near({0: 0.2, 1: 0.8}, {0: 0.25, 1: 0.8})
+    assert not _near({0: 0.2, 1: 0.8}, {1: 0.2, 2: 0.8})
 
 
 def test_a_run_turned_upside_down_does_not_keep_it_from_the_optimum() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 from matscout.drive.policy import Policy
@@ -52,10 +53,11 @@ def events_for(
 
 def _told(trial: Trial, outcome: Outcome) -> bool:
     """Whether this very report is in the history."""
-    for report in reversed(trial.reports):
-        if report.step <= outcome.step:
-            return report.step == outcome.step and dict(report.values) == dict(outcome.values)
-    return False
+    place = bisect_left(trial.reports, outcome.step, key=lambda report: report.step)
+    if place == len(trial.reports):
+        return False
+    report = trial.reports[place]
+    return report.step == outcome.step and dict(report.values) == dict(outcome.values)
 
 
 def withdrawn(history: History, trial: Trial) -> Event:

@@ -30,7 +30,7 @@ from matscout.failpoint import failpoint
 from matscout.fleet.base import Fleet
 from matscout.history import History
 from matscout.journal import Journal
-from matscout.outcome import Assignment, Kind, Outcome
+from matscout.outcome import Assignment, Outcome
 from matscout.propose.base import Proposer
 from matscout.seeds import ask_seed, trial_seed
 from matscout.space import Space
@@ -192,6 +192,7 @@ class Loop:
         self.record(event, Event(EventKind.DISPATCHED, event.trial, attempt))
         failpoint("loop.after_thawed")
         self._stopping.pop(event.trial, None)  # of a sentence that was carried out
+        self._heard[event.trial] = max(self._heard.get(event.trial, 0), event.body["step"])
         self._submit(self.history.trials[event.trial], attempt)
         return True
 
@@ -276,13 +277,12 @@ class Loop:
 
     def _take(self, outcome: Outcome) -> None:
         """Fold what an outcome means; `_settle` journals it, then acknowledges."""
-        self._owed.append(outcome)
         if not outcome.ends_attempt:
-            self._hear(outcome)
+            self._hear(outcome)  # nothing to acknowledge: only endings lie in the outbox
             return
-        if outcome.kind is Kind.MEASURED:
-            for report in outcome.reported():  # of the outbox: what no driver may have heard
-                self._hear(report)
+        self._owed.append(outcome)
+        for report in outcome.reported():  # of the outbox: what no driver may have heard
+            self._hear(report)
         stopping = self._stopping.get(outcome.trial, "")
         self._stage(*events_for(self.history, outcome, self.policy, stopping))
         if self._running.get(outcome.trial) == outcome.attempt:

@@ -68,8 +68,8 @@ class StopRules:
         if not self.rules:
             return ""
         replicates = sum(len(t.replicates) for t in history.trials)
-        complete = history.count(State.COMPLETE)  # who was thawed leaves `finished` and returns
-        state = (len(history.trials), len(history.finished), complete, replicates)
+        complete = history.count(State.COMPLETE)
+        state = (len(history.trials), history.endings, complete, replicates)
         if self._last[0] is not history or self._last[1] != state:
             seen = self.seen(history)
             verdicts = ((rule.name, rule.verdict(seen)) for rule in self.rules)

@@ -19,7 +19,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections.abc import Callable
 
-from matscout.drive.prune import Pruner
+from matscout.drive.prune import Pruner, SuccessiveHalving
 from matscout.drive.prune_hyperband import Hyperband
 from matscout.drive.prune_index import last_value
 from matscout.event import Event, EventKind
@@ -37,16 +37,25 @@ class Thaw:
     def __init__(self, pruner: Pruner) -> None:
         self._pruner = pruner
         bracket = pruner.bracket if isinstance(pruner, Hyperband) else _one_for_all
+        self._by_last_value = isinstance(pruner, Hyperband | SuccessiveHalving)
         self._frozen: Memo[_Frozen] = Memo(lambda history: _Frozen(history, bracket))
+        self._known: Memo[_Known] = Memo(lambda history: _Known())
 
     def __call__(self, history: History) -> Event | None:
         """The event that thaws a trial; None where all would be stopped again.
 
         Those that came furthest first. Of those that were stopped at the same step only the best
-        is asked about: where it would be stopped, so would the others. A trial that goes on is
-        judged from its next step on, so each thaw makes progress and there is an end to it.
+        is asked about where the pruner goes by the last value alone: where it would be stopped, so
+        would the others. A trial that goes on is judged from its next step on, so each thaw makes
+        progress and there is an end to it.
         """
-        for trial in self._frozen(history).firsts():
+        known = self._known(history)
+        if known.at != len(history.changes):
+            known.at, known.event = len(history.changes), self._event(history)
+        return known.event
+
+    def _event(self, history: History) -> Event | None:
+        for trial in self._frozen(history).waiting(only_best=self._by_last_value):
             if not self._pruner.verdict(history, trial):
                 return thawed(trial, f"not to be stopped at step {trial.reports[-1].step} any more")
         return None
@@ -58,6 +67,13 @@ def thawed(trial: Trial, reason: str, by: str = "") -> Event:
     return Event(EventKind.THAWED, trial.id, body=body | ({"by": by} if by else {}))
 
 
+class _Known:
+    """The last answer, and how many changes of the history it was given at."""
+
+    at = -1
+    event: Event | None = None
+
+
 class _Frozen:
     """Pruned trials by the place where they stopped, sorted; follows the changes of the history."""
 
@@ -67,14 +83,15 @@ class _Frozen:
         self._known: dict[int, tuple[Place, tuple[float, int]]] = {}
         self._seen = 0
 
-    def firsts(self) -> list[Trial]:
-        """The best of each place, the earliest of equals."""
+    def waiting(self, *, only_best: bool) -> list[Trial]:
+        """Of each place the best first, the earliest of equals."""
         changes, trials = self._history.changes, self._history.trials
         for index in dict.fromkeys(changes[self._seen :]):
             self._follow(trials[index])
         self._seen = len(changes)
         places = sorted((place for place, waiting in self._sorted.items() if waiting), reverse=True)
-        return [trials[-self._sorted[place][-1][1]] for place in places]
+        count = 1 if only_best else None
+        return [trials[-i] for place in places for _, i in self._sorted[place][::-1][:count]]
 
     def _follow(self, trial: Trial) -> None:
         known = self._known.pop(trial.id, None)

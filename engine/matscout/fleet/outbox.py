@@ -78,7 +78,10 @@ class Outbox:
         return found
 
     def acknowledge(self, outcome: Outcome) -> None:
-        """The outcome is in the journal: forget it. Unknown: no-op."""
+        """The outcome is in the journal: forget it. Unknown: no-op, and so is a report: the file under
+        its attempt's name is the ending, which may be there before the report was heard."""
+        if not outcome.ends_attempt:
+            return
         self.path(outcome.trial, outcome.attempt).unlink(missing_ok=True)
 
     def running(self, trial: int, attempt: int) -> AbstractContextManager[None]:

@@ -20,6 +20,7 @@ class Enqueued:
     def __init__(self, inner: Proposer) -> None:
         self.inner, self.name = inner, inner.name
         self._taken = Memo(Taken)
+        self._keys = Memo(lambda space, points: [key(space, point) for point in points])
 
     def propose(self, space: Space, history: History, n: int, *, seed: int) -> list[Proposal]:
         points = self._waiting(space, history)[:n]
@@ -34,4 +35,6 @@ class Enqueued:
     def _waiting(self, space: Space, history: History) -> list[Params]:
         """The points that nobody has asked for yet."""
         taken = self._taken(space, history).keys()
-        return [p for p in history.created.get(ENQUEUE, ()) if key(space, p) not in taken]
+        points = history.created.get(ENQUEUE, ())
+        keys = self._keys(space, points)
+        return [p for p, its_key in zip(points, keys, strict=True) if its_key not in taken]

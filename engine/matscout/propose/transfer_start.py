@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from matscout.propose.prior_run import PriorRun
 from matscout.propose.sampling import Point, canonical
 from matscout.propose.toolbox import SpaceTools, generator
 from matscout.propose.transfer_prior import PriorBelief, rows_of
+
+Row = dict[int, float]
+"""A point by column, of those that its run varied."""
 
 APART = 0.1
 """Root mean square distance over the columns, each [0, 1], below which two points are one basin: the
@@ -32,7 +34,7 @@ def best_points(
     """
     ranked = [_ranked(tools, p, b) for p, b in zip(priors, beliefs, strict=True)]
     chosen: list[Point] = []
-    rows: list[NDArray[np.float64]] = []
+    rows: list[Row] = []
     while len(chosen) < n and any(ranked):
         for of_one in ranked:
             row = _next_apart(of_one, rows)
@@ -47,25 +49,33 @@ def best_points(
     return chosen[:n]
 
 
-def _ranked(
-    tools: SpaceTools, prior: PriorRun, belief: PriorBelief
-) -> list[tuple[Point, NDArray[np.float64]]]:
+def _ranked(tools: SpaceTools, prior: PriorRun, belief: PriorBelief) -> list[tuple[Point, Row]]:
     """Params and row of every point of the earlier run, the best first."""
     encoded = rows_of(tools, prior.params)
     with torch.no_grad():
         mean, _ = belief.mean_sd(torch.from_numpy(encoded))
     order = np.argsort(-mean.numpy(), kind="stable")
     columns = belief.columns.numpy()
-    return [(dict(prior.params[i]), encoded[i, columns]) for i in order.tolist()]
+    return [
+        (
+            dict(prior.params[i]),
+            dict(zip(columns.tolist(), encoded[i, columns].tolist(), strict=True)),
+        )
+        for i in order.tolist()
+    ]
 
 
-def _next_apart(
-    ranked: list[tuple[Point, NDArray[np.float64]]], rows: Sequence[NDArray[np.float64]]
-) -> tuple[Point, NDArray[np.float64]] | None:
+def _next_apart(ranked: list[tuple[Point, Row]], rows: Sequence[Row]) -> tuple[Point, Row] | None:
     """Takes from `ranked` up to the first point that is apart from all `rows`; None if none is."""
     while ranked:
         params, row = ranked.pop(0)
-        near = [r for r in rows if r.shape == row.shape]
-        if all(float(np.sqrt(np.mean(np.square(r - row)))) >= APART for r in near):
+        if not any(_near(row, other) for other in rows):
             return params, row
     return None
+
+
+def _near(one: Row, other: Row) -> bool:
+    """Only what varied in the same columns is compared."""
+    if one.keys() != other.keys():
+        return False
+    return float(np.sqrt(np.mean([(one[c] - other[c]) ** 2 for c in one]))) < APART

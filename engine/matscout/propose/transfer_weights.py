@@ -12,11 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from linear_operator.utils.cholesky import psd_safe_cholesky
+from linear_operator.utils.errors import NanError, NotPSDError
 from numpy.typing import NDArray
 from torch import Tensor
 
 from matscout.acquire.gp_joint import GpJoint
 from matscout.propose.transfer_prior import PriorBelief
+from matscout.surrogate.base import FitFailed
 from matscout.surrogate.posterior import GpPosterior
 
 DRAWS = 256
@@ -73,12 +75,20 @@ def _losses(draws: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.fl
     return np.asarray((said != right).sum(axis=(1, 2)), dtype=float)
 
 
+def _cholesky(covariance: Tensor) -> Tensor:
+    """Of a positive definite matrix (n, n), or nearly so. Raises FitFailed."""
+    try:
+        return psd_safe_cholesky(covariance + _JITTER * torch.eye(len(covariance)).to(covariance))
+    except (NotPSDError, NanError) as error:
+        raise FitFailed(str(error)) from error
+
+
 def _draws(posterior: GpPosterior, X: Tensor, rng: np.random.Generator) -> NDArray[np.float64]:
     """(S, n) joint draws of the noise-free values at X (n, d)."""
     with torch.no_grad():
         mean, _ = posterior.mean_sd(X)
         covariance = GpJoint(posterior).covariance(X, X)
-        root = psd_safe_cholesky(covariance + _JITTER * torch.eye(len(X), dtype=X.dtype))
+        root = _cholesky(covariance)
     drawn: NDArray[np.float64] = mean.numpy() + _normal(rng, len(X)) @ root.numpy().T
     return drawn
 
@@ -100,7 +110,7 @@ def _own_losses(
         here = inside.kernel.forward(inside.X, inside.X) - share @ inside.kernel.forward(
             inside.X, inside.X
         )
-        factor = psd_safe_cholesky(here + _JITTER * torch.eye(len(here), dtype=here.dtype))
+        factor = _cholesky(here)
         mean = share @ inside.y
     moved, spread = (weights / precision).numpy(), precision.rsqrt().numpy()
     influence = share.numpy()[rows, rows]  # (k, j)
