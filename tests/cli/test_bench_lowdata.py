@@ -72,9 +72,9 @@ def test_every_rule_scores_the_same_models(monkeypatch: pytest.MonkeyPatch) -> N
     plain = one.outer[:3].mean(axis=0)
     assert found["none"].outer == pytest.approx(np.abs(plain - one.truth).mean())
     top = one.outer[np.argsort(inner)[:3]].mean(axis=0)
-    weight = found["auto"].weight
-    mixed = np.abs(weight * top + (1 - weight) * plain - one.truth).mean()
-    assert found["auto"].outer == pytest.approx(mixed)
+    assert found["average"].outer == pytest.approx(np.abs(top - one.truth).mean())
+    assert found["auto"].outer == found["average" if found["auto"].tuned else "none"].outer
+    assert found["auto"].why.startswith("tuned: " if found["auto"].tuned else "tuning declined: ")
 
 
 def test_ratios_by_hand() -> None:
@@ -108,7 +108,7 @@ def test_played_written_kept_and_rendered(
         np.exp(np.mean(np.log(auto) - np.log(one["rules"]["best"]["outer"]))), rel=1e-4
     )
     assert len(one["why"]) == 2 and "on rows that did not choose it" in one["why"][0]
-    assert "| 20 | 20 | auto |" in said.out and "declined to tune in" in said.out
+    assert "| 20 | 20 | auto |" in said.out and "tuned in" in said.out
     again = matscout(*words, "--merge")
     assert again.code == 0 and "is there already" in again.err
     page = tmp_path / "low.md"

@@ -75,10 +75,8 @@ def test_every_rule_on_the_same_sweeps(home: Path, matscout: Matscout) -> None:
             by_hand(home, number, [fold["params"], *fold["also"]])
         )
     for number, fold in enumerate(each["auto"]["folds"]):
-        rule = {0.0: "none", 1.0: "average"}.get(fold["weight"])
-        if rule:
-            assert fold["outer"] == each[rule]["folds"][number]["outer"]
-        word = {0.0: "tuning declined", 0.5: "tuned in part", 1.0: "tuned"}[fold["weight"]]
+        rule, word = ("average", "tuned: ") if fold["params"] else ("none", "tuning declined: ")
+        assert fold["outer"] == each[rule]["folds"][number]["outer"]
         assert fold["why"].startswith(word)
 
 

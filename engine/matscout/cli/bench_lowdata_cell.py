@@ -65,11 +65,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Score:
-    """`inner` is what the rule claims, `outer` what it keeps; `weight` and `why`: see Choice."""
+    """`inner` is what the rule claims, `outer` what it keeps; `tuned`: not the defaults."""
 
     inner: float
     outer: float
-    weight: float
+    tuned: bool
     why: str
 
 
@@ -119,16 +119,16 @@ def scores(one: Cell, seed: int) -> dict[str, Score]:
         else:
             chosen = choose(rule, one.tried, METRIC, seed)
         plain = one.outer[: len(UNTUNED)].mean(axis=0)
-        said = blend(one.outer[list(chosen.members)], plain, chosen.weight, METRIC)
+        said = blend(one.outer[list(chosen.members)], plain, METRIC)
         outer = METRIC.score(one.truth, said)
         inner = chosen.honest if rule == "auto" else chosen.inner
-        found[rule] = Score(inner, outer, chosen.weight, chosen.why)
+        found[rule] = Score(inner, outer, bool(chosen.members), chosen.why)
     return found
 
 
 def _alone(one: Cell, place: int, why: str) -> Choice:
     inner = float(np.abs(one.tried.guesses[place] - one.tried.truth).mean())
-    return Choice((place,), 1.0, inner, inner, 0.0, 0.0, why)
+    return Choice((place,), inner, inner, 0.0, 0.0, why)
 
 
 def _usable(y: Array) -> list[Configuration]:

@@ -21,7 +21,7 @@ def figures(cells: Sequence[tuple[int, dict[str, Score]]]) -> dict[str, Any]:
     inner = {rule: _of(cells, rule, "inner") for rule in RULES}
     return {
         "judged": [count for count, _ in cells],
-        "weight": [found["auto"].weight for _, found in cells],
+        "tuned": [found["auto"].tuned for _, found in cells],
         "why": [found["auto"].why for _, found in cells],
         "rules": {
             rule: {
@@ -83,7 +83,7 @@ def _mean(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
         ]
 
     return {
-        "weight": [weight for part in parts for weight in part["weight"]],
+        "tuned": [tuned for part in parts for tuned in part["tuned"]],
         "rules": {
             rule: {
                 "to_none": versus(logs("outer", rule, "outer", "none")),

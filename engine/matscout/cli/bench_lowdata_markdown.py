@@ -15,7 +15,7 @@ takes what it takes; and all the other rows judge (mean absolute error). Every r
 draws and the same fitted models. `none` is the untuned mean of extra trees, a Gaussian process and
 support vectors, `extra trees` the first of these alone, `best` the best inner score, `robert` the
 best by ROBERT's objective, `average` the mean prediction of the three best, `auto` takes
-`none`, `average` or half of each, by what choosing was worth in a bootstrap of these predictions.
+`average` or `none`, by what choosing was worth in a bootstrap of these predictions.
 
 Ratios are geometric means over draws with Student's 95 % interval; below 1 is better. Draws of one
 table share rows, so that the intervals of the larger sizes are too narrow. `gap` is the outer over
@@ -37,7 +37,7 @@ def _means(found: dict[str, Any]) -> Iterator[str]:
         for rule in RULES:
             rows.append([rule, *_ratios(one["rules"][rule])])
         yield _grid(rows)
-        yield f"`auto` {_decided(one['weight'])}."
+        yield f"`auto` {_decided(one['tuned'])}."
 
 
 def _tables(tables: dict[str, Any]) -> Iterator[str]:
@@ -55,7 +55,7 @@ def _tables(tables: dict[str, Any]) -> Iterator[str]:
                 rows.append([size, few, rule, *means, *_ratios(part)])
         yield _grid(rows)
         yield "\n".join(
-            f"- {size} rows: `auto` {_decided(one['weight'])}. The first draw: {one['why'][0]}."
+            f"- {size} rows: `auto` {_decided(one['tuned'])}. The first draw: {one['why'][0]}."
             for size, one in table["sizes"].items()
         )
         yield f"`{table['command']}`"
@@ -67,12 +67,8 @@ def _ratios(part: dict[str, Any]) -> list[str]:
     return [*(text.rstrip() for text in versus), _said(part["gap"])]
 
 
-def _decided(weights: Sequence[float]) -> str:
-    declined, full = weights.count(0.0), weights.count(1.0)
-    rest = len(weights) - declined - full
-    return (
-        f"declined to tune in {declined} of {len(weights)} draws, hedged in {rest}, tuned in {full}"
-    )
+def _decided(tuned: Sequence[bool]) -> str:
+    return f"tuned in {sum(tuned)} of {len(tuned)} draws and declined in the others"
 
 
 def _said(found: dict[str, Any]) -> str:

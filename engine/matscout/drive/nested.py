@@ -26,8 +26,7 @@ from matscout.trial import Measurement, Params, Target
 class OuterFold:
     """`inner` is what the choice claims, `outer` what it scores on the hidden rows, and `untuned` what
     the trainer's defaults score there. `params` are the chosen trial's, empty for the defaults;
-    `also` those of others whose predictions are averaged with it, all together with `weight`, the
-    defaults with the rest. `why` says what a rule went by.
+    `also` those of others whose predictions are averaged with it. `why` says what a rule went by.
     """
 
     run: str
@@ -36,7 +35,6 @@ class OuterFold:
     outer: float
     untuned: float
     also: tuple[Params, ...] = ()
-    weight: float = 1.0
     why: str = ""
 
 

@@ -82,14 +82,14 @@ def select_outside(
             _run(outside, t.params, trial_seed(seed, t.id), work / f"trial-{t.id}")[2]
             for t in members
         ]
-    outer = metric.score(truth, blend(np.array(guesses), plain, found.weight, metric))
+    outer = metric.score(truth, blend(np.array(guesses), plain, metric))
     untuned = metric.score(truth, plain)
     if not (math.isfinite(outer) and math.isfinite(untuned)):
         raise RunFailed(f"{run}: what was chosen gives no finite {target.name} on the hidden rows")
     inner = found.honest if rule == "auto" else found.inner
     params: tuple[Params, ...] = tuple(dict(t.params) for t in members)
     first = params[0] if params else {}
-    return OuterFold(run, first, inner, outer, untuned, params[1:], found.weight, found.why)
+    return OuterFold(run, first, inner, outer, untuned, params[1:], found.why)
 
 
 def _tried(

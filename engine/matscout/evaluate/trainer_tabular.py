@@ -24,9 +24,9 @@ class TabularTrainer(TrainerOptions):
 
     Columns of numbers are numeric unless listed in `categorical`; `group` is the column that a
     grouped split keeps together, and is no input unless listed. `model` is one of ridge,
-    random_forest, extra_trees, hist_gradient_boosting, svm, mlp. Its hyperparameters have
-    scikit-learn's names (the word "none" stands for None); mlp's are those of MlpSettings and
-    FitSettings; imputer, scaler and target_transform go with all.
+    random_forest, extra_trees, hist_gradient_boosting, svm, gaussian_process, mlp. Its
+    hyperparameters have scikit-learn's names (the word "none" stands for None); mlp's are those of
+    MlpSettings and FitSettings; imputer, scaler and target_transform go with all.
 
     `objective` says what the folds' scores become: see `evaluate.objectives.OBJECTIVES`, and
     docs/small-data.md. `clusters` (kmeans, hdbscan) is how `loco` finds its clusters, `toward` (high,

@@ -47,6 +47,11 @@ def _tail_mae(truth: np.ndarray, predicted: np.ndarray) -> float:
     return float(np.abs(truth - predicted)[tail].mean())
 
 
+def _average_precision(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Rounding can carry scikit-learn's sum of a perfect ranking above 1."""
+    return min(1.0, float(sk.average_precision_score(truth, predicted)))
+
+
 _ALL = (
     Metric("mae", "regression", "min", "value", sk.mean_absolute_error),
     Metric("rmse", "regression", "min", "value", sk.root_mean_squared_error),
@@ -61,7 +66,7 @@ _ALL = (
         lambda y, p: sk.f1_score(y, p, average="macro", zero_division=0.0),
     ),
     Metric("roc_auc", "classification", "max", "score", sk.roc_auc_score),
-    Metric("pr_auc", "classification", "max", "score", sk.average_precision_score),
+    Metric("pr_auc", "classification", "max", "score", _average_precision),
     Metric("brier", "classification", "min", "score", sk.brier_score_loss, probability=True),
     Metric(
         "log_loss", "classification", "min", "score",
