@@ -20,7 +20,7 @@ NESTED = Space(
         *(Float(f"p{m}", 0, 1, when={"model": (m,)}) for m in "abcde"),
     )
 )
-WIDE = Space(tuple(Float(f"x{k}", 0, 1) for k in range(60)))
+WIDE = Space(tuple(Float(f"x{k}", 0, 1) for k in range(120)))
 POOL = Space(pool=Pool(("a", "b"), {"x": (1.0, 2.0)}, ("x",)))
 
 
@@ -43,7 +43,7 @@ def history(targets: int = 1, costs: tuple[float, ...] = ()) -> History:
         ({"budget": 10}, PLAIN, history(), "sobol", "10 trials are too few"),
         ({"budget": 501}, PLAIN, history(), "tpe", "too many for a Gaussian process"),
         ({}, NESTED, history(), "tpe", "5 conditions"),
-        ({}, WIDE, history(), "tpe", "60 columns"),
+        ({}, WIDE, history(), "tpe", "120 columns"),
         ({"budget": 2000}, PLAIN, history(targets=2), "nsga2", "2 targets and 2000 trials"),
         ({"budget": 200}, PLAIN, history(targets=2), "gp", "200 trials"),
         ({}, POOL, history(), "gp", "the space is a pool"),

@@ -177,7 +177,7 @@ def _obsolete(
 
 def _default_proposer(config: Config, space: Space) -> Part:
     if space.pool is None:
-        return Part(type="transfer" if config.prior and config.prior.runs else "tpe")
+        return Part(type="transfer" if config.prior and config.prior.runs else "auto")
     return Part(type="pool" if config.goal is not None and "pool" in registry.PROPOSERS else "gp")
 
 
