@@ -11,7 +11,12 @@ from typing import Any
 import cloudpickle
 import pytest
 from ray import tune
-from ray.tune.schedulers import ASHAScheduler, HyperBandScheduler, MedianStoppingRule
+from ray.tune.schedulers import (
+    ASHAScheduler,
+    HyperBandScheduler,
+    MedianStoppingRule,
+    ResourceChangingScheduler,
+)
 from ray.tune.search import ConcurrencyLimiter, Searcher
 
 from matscout.drive.run import load
@@ -230,6 +235,12 @@ def test_how_long_a_watched_training_is() -> None:
         mine = search(max_t=5)
         watch(mine, scheduler)
         assert mine.whole.max_t == 5
+    beyond = search()
+    watch(beyond, ASHAScheduler(max_t=7, stop_last_trials=False))
+    assert beyond.whole.max_t is None, "survivors go on, so that who ends there was cut"
+    inside = search()
+    watch(inside, ResourceChangingScheduler(ASHAScheduler(max_t=7)))
+    assert inside.whole.max_t == 7
     by_time = search()
     watch(by_time, ASHAScheduler(max_t=60, time_attr="time_total_s"))
     assert by_time.whole.time_attr == "time_total_s"
@@ -434,6 +445,27 @@ def test_what_tune_knows_and_we_do_not(tmp_path: Path) -> None:
     assert again.history.trials[4].values == {"loss": 0.4}
     assert sorted(again.history.in_flight) == [2, 5]
     assert again.suggest("new") == configs["d"]
+
+
+def test_silence_says_nothing_where_the_verdict_may_have_been_lost(tmp_path: Path) -> None:
+    """A watched scheduler stopped it after our last snapshot: three epochs are no whole training."""
+
+    def watched() -> MatscoutSearch:
+        one = search()
+        watch(one, ASHAScheduler(max_t=100))
+        return one
+
+    first = watched()
+    config = first.suggest("a")
+    for step in (1, 2):
+        first.on_trial_result("a", result(step, 0.9))
+    first.save_to_dir(str(tmp_path), "1")
+    ended = {"training_iteration": 3, "loss": 0.7, "done": True}
+    write_snapshot(tmp_path / "experiment_state-1.json", [["a", "TERMINATED", config, ended]])
+    again = watched()
+    again.restore_from_dir(str(tmp_path))
+    assert again.history.trials[0].state is State.PRUNED and not again.history.trials[0].values
+    assert again.whole.watched
 
 
 def test_a_state_that_cannot_be_read_is_never_a_fresh_start(tmp_path: Path) -> None:

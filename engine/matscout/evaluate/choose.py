@@ -66,10 +66,11 @@ class Tried:
 class Choice:
     """`members`: places among the configurations, best first; empty: the defaults.
 
-    `inner` is the score that all rows give to what was chosen; `honest` is what the same choosing
-    scores on rows that did not choose. `gain`: by how much the members are better than the defaults
-    on such rows (positive: they are), and `share` the bootstraps in which they are. `why`: one
-    sentence.
+    `inner` is the score that all rows give to what was chosen; `honest` is what choosing members so
+    scores on rows that did not choose them. Whether to tune at all was decided by those same rows,
+    so that where it makes no difference `honest` is still a little too good. `gain`: by how much
+    the members are better than the defaults on such rows (positive: they are), and `share` the
+    bootstraps in which they are. `why`: one sentence.
     """
 
     members: tuple[int, ...]

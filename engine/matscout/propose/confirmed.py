@@ -35,7 +35,7 @@ class Confirmed:
         self._begin = budget - last
 
     def propose(self, space: Space, history: History, n: int, *, seed: int) -> list[Proposal]:
-        before = min(n, max(self._begin - len(history.trials), 0))
+        before = min(n, max(self._begin - history.count_asked, 0))
         chosen: list[Proposal] = []
         if before:
             chosen = list(self.inner.propose(space, history, before, seed=seed))

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 from ray.tune.result import DONE, TIME_TOTAL_S, TRAINING_ITERATION
@@ -46,7 +47,7 @@ class Whole:
 
     def reached(self, result: Result) -> bool:
         at = result.get(self.time_attr)
-        if self.max_t is not None and isinstance(at, int | float) and at >= self.max_t:
+        if self.max_t is not None and isinstance(at, Real) and float(at) >= self.max_t:
             return True
         return any(key in result and result[key] >= value for key, value in self.stop.items())
 

@@ -59,8 +59,11 @@ class _Watched(TrialScheduler):
         super().__init__()
         self._search, self._base = search, base
         # No public name says it; a test would notice if these were renamed.
-        whole = getattr(base, "_max_t", getattr(base, "_max_t_attr", None))
-        search.watched(whole, getattr(base, "_time_attr", TRAINING_ITERATION))
+        inner = getattr(base, "_base_scheduler", base)
+        whole = getattr(inner, "_max_t", getattr(inner, "_max_t_attr", None))
+        if not getattr(inner, "_stop_last_trials", True):
+            whole = None  # survivors go on beyond it, so that who ends there was cut
+        search.watched(whole, getattr(inner, "_time_attr", TRAINING_ITERATION))
 
     @property
     def metric(self) -> Any:

@@ -86,7 +86,7 @@ class MatscoutSearch(Searcher):
         super().__init__(metric=metric, mode=mode)
         self._named = (proposer, dict(options or {}))
         self._seed, self._sem, self._points = seed, sem, list(points_to_evaluate)
-        self._run = None if run is None else Path(run)
+        self._run = None if run is None else Path(run).absolute()
         self._space = None if space is None else given_space(space)
         self._whole = Whole(max_t, time_attr)
         self._slots: int | None = None
@@ -262,13 +262,24 @@ class MatscoutSearch(Searcher):
             if self._kept.known(trial.id) is None:
                 self._adopt(trial)
         self._kept.suspend_all_but([t.id for t in trials])
-        for trial in trials:
-            known = self._kept.known(trial.id)
-            if trial.over and known is not None and trial.id in self._kept.running():
-                if known[0].reports:
-                    self._told[trial.id] = known[0].reports[-1].step
-                failed = trial.status == TuneTrial.ERROR
-                self.on_trial_complete(trial.id, dict(trial.result or {}) or None, error=failed)
+        running = set(self._kept.running())
+        over = [trial for trial in trials if trial.over and trial.id in running]
+        # What a watched scheduler said of these may have been lost: its silence says nothing now.
+        whole, self._whole = self._whole, replace(self._whole, watched=False)
+        try:
+            for trial in over:
+                self._ended_unheard(trial)
+        finally:
+            self._whole = whole
+
+    def _ended_unheard(self, trial: Remembered) -> None:
+        """A trial that Tune knows to be over, and we do not yet."""
+        assert self._kept is not None
+        known = self._kept.known(trial.id)
+        if known is not None and known[0].reports:
+            self._told[trial.id] = known[0].reports[-1].step
+        failed = trial.status == TuneTrial.ERROR
+        self.on_trial_complete(trial.id, dict(trial.result or {}) or None, error=failed)
 
     def _adopt(self, trial: Remembered) -> None:
         """A trial that was suggested after our last snapshot, but before Tune's."""

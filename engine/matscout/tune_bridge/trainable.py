@@ -191,7 +191,8 @@ class TrainerTrainable(Trainable):
         check_perturbation(old, new)
         state = {**found.state, "fingerprint": self._fingerprint(self._params, self._own_seed)}
         state["folds"] = [perturbed(fold, old, new) for fold in found.state["folds"]]
-        return replace(found, state=state)
+        # Steps count moves in batches of the old size: what is saved next must not seem to be there.
+        return replace(found, step=0, state=state)
 
     def _given(self, params: Mapping[str, Any]) -> dict[str, Any]:
         return {**self._trainer.hyperparameters, **params}
