@@ -206,6 +206,6 @@ def test_killed_twenty_times(tmp_path: Path, pruner: str) -> None:
 
 @pytest.mark.slow
 def test_with_two_workers_all_follows_from_what_stands_before(tmp_path: Path) -> None:
-    folder = killed(home(tmp_path / "killed", "asha-thaw", trials=40, workers=2), 20, seed=2)
+    folder = killed(home(tmp_path / "killed", "asha-thaw", trials=40, workers=2), 8, seed=2)
     seen = audit(folder)
-    assert seen[EventKind.PRUNED] >= 8 and seen[EventKind.THAWED] and seen[EventKind.OPENED] >= 20
+    assert seen[EventKind.PRUNED] >= 8 and seen[EventKind.THAWED] and seen[EventKind.OPENED] >= 8
