@@ -109,9 +109,15 @@ def test_asking_ahead_asks_each_once(home: Path, matscout: Matscout) -> None:
 
 
 ENQUEUE_MISTAKES = {
-    "outside": ("x,kind\n11,flat\n", "known.csv: line 2: x='11' is outside the space"),
+    "outside": (
+        "x,kind\n11,flat\n",
+        "known.csv: line 2: x='11' is outside the space; give a number from -5 to 10",
+    ),
     "no number": ("x,kind\na,flat\n", "line 2: x='a' is outside the space"),
-    "no label": ("x,kind\n1,flt\n", "line 2: kind='flt' is outside the space"),
+    "no label": (
+        "x,kind\n1,flt\n",
+        "line 2: kind='flt' is outside the space; give one of flat, steep",
+    ),
     "unknown": ("x,kid\n1,flat\n", "known.csv: unknown parameter 'kid'; did you mean 'kind'?"),
     "missing": ("x\n1\n", "line 2: kind is missing"),
     "inactive": ("x,kind,slope\n1,flat,0.1\n", "line 2: slope does not exist under these values"),

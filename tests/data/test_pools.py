@@ -37,3 +37,14 @@ def test_what_is_wrong_is_named(tmp_path: Path, kinds: dict[str, str], words: st
     with pytest.raises(InputError) as caught:
         read_pool(tmp_path / "p.csv", id="formula", features=["T", "solvent"], kinds=kinds)
     assert words in str(caught.value) and "on_bad" not in str(caught.value)
+
+
+def test_a_slip_of_the_pen_does_not_leave_a_feature_out(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("id,t,note\na,1,x\nb,2,y\nc,warm,z\n")
+    with pytest.raises(
+        InputError, match=r"line 4: 't' holds numbers in most rows, but 'warm' here"
+    ):
+        read_pool(tmp_path / "p.csv")
+    assert read_pool(tmp_path / "p.csv", kinds={"t": "category"}).features == ("t",)
+    (tmp_path / "p.csv").write_text("id,t,u,note\na,1,2,x\nb,2,3,y\nc,,4,z\n")
+    assert read_pool(tmp_path / "p.csv", features=["u"]).features == ("u",)

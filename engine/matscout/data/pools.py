@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from matscout.data.cells import BadRows, input_cells
-from matscout.data.text_table import as_number, read_text_table
+from matscout.data.text_table import TextTable, as_number, read_text_table
 from matscout.errors import InputError, did_you_mean
 from matscout.pool import KINDS, Pool
 from matscout.space import Space
@@ -107,6 +107,8 @@ def read_pool(
 
     A column is whole numbers, numbers or text, whichever all its cells are. `kinds` says which
     features are categories, formulas or structures (files beside the table) instead of numbers.
+    Where no features are named, a column of which most cells are numbers must not hold anything else:
+    a slip of the pen would leave it out without a word.
     """
     table = read_text_table(path)
     kinds = kinds or {}
@@ -120,6 +122,9 @@ def read_pool(
                     f"feature {name!r} must be a number, got {cell!r:.40}",
                     "fill it in, say what the column is in kinds, or leave it out of features",
                 )
+    for name in table.header if features is None else ():
+        if name != id and name not in kinds:
+            _check_numbers(table, name)
     columns = {
         name: table.column(name) if name == id else _typed(table.column(name))
         for name in table.header
@@ -134,6 +139,15 @@ def read_pool(
         return Pool.from_rows(rows, id=id, features=features, kinds=kinds)
     except InputError as error:
         raise error.within(str(path)) from None
+
+
+def _check_numbers(table: TextTable, name: str) -> None:
+    cells = table.column(name)
+    odd = [row for row, cell in enumerate(cells) if as_number(cell) is None]
+    if odd and 2 * len(odd) < len(cells):
+        what = f"{name!r} holds numbers in most rows, but {cells[odd[0]]!r:.40} here"
+        mend = "mend the cell, say what the column is in kinds, or name the features without it"
+        raise InputError(table.at(odd[0]), what, mend)
 
 
 def _typed(cells: list[str]) -> list[Value]:
