@@ -14,6 +14,7 @@ from matscout.propose.observations import Observations, Singles
 from matscout.propose.pooled_fit import fit_pooled
 from matscout.propose.transfer_prior import PriorBelief
 from matscout.surrogate.gp import GaussianProcess
+from matscout.surrogate.in_units import InUnits
 from matscout.surrogate.posterior import GpPosterior
 from matscout.surrogate.scaling import Standard
 
@@ -38,7 +39,7 @@ class Expected:
 
 
 @dataclass(frozen=True)
-class OnTop:
+class OnTop(InUnits):
     """A belief: f = m + g, where m is `expected` and g a Gaussian process of what it left unexplained.
 
     RGPE sums the models themselves with these weights. Its mean at a measured point is then w_t of what
@@ -48,28 +49,15 @@ class OnTop:
 
     rest: GpPosterior
     expected: Expected
-    units: Standard
-
-    @property
-    def loc(self) -> float:
-        return self.units.loc
-
-    @property
-    def scale(self) -> float:
-        return self.units.scale
 
     @property
     def noise_here(self) -> float:
         """As `GpPosterior` has it: the variance of a measurement, standardised."""
         return self.rest.noise_here * self.rest.scale**2
 
-    @property
-    def standardised(self) -> OnTop:
-        return replace(self, units=Standard())
-
-    def mean_sd(self, X: Tensor) -> tuple[Tensor, Tensor]:
+    def _inside(self, X: Tensor) -> tuple[Tensor, Tensor]:
         mean, sd = self.rest.mean_sd(X)
-        return self.loc + self.scale * (mean + self.expected(X)), self.scale * sd
+        return mean + self.expected(X), sd
 
     def believe(self, X: Tensor) -> OnTop:
         return replace(self, rest=self.rest.believe(X))
@@ -104,7 +92,7 @@ def on_top(
         yvar=data.yvar / units.scale / units.scale,
         singles=Singles(singles.row, alone, singles.yvar / units.scale / units.scale),
     )
-    return OnTop(fit_pooled(process, X, rest), expected, units)
+    return OnTop(units, fit_pooled(process, X, rest), expected)
 
 
 def _slope(said: NDArray[np.float64], y: NDArray[np.float64], weight: float) -> float:
