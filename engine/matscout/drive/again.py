@@ -16,9 +16,9 @@ from matscout.event import Event
 from matscout.history import PERSON, History
 from matscout.propose.base import Forecaster
 from matscout.propose.observations import value_of
-from matscout.propose.replicates import REPEATS, REPLICATE, number_of_next, point_of, pooled
+from matscout.propose.replicates import point_of, pooled, repeated
 from matscout.space import Space
-from matscout.trial import Proposal, State, Trial
+from matscout.trial import State, Trial
 
 AGAIN = "again"
 """The rule by which such trials are chosen."""
@@ -48,21 +48,13 @@ def again_events(
             chosen[point_of(trials[0])] = trials
     if not chosen:
         raise InputError("--again", "names nothing", "name what to measure again")
-    proposals = explained(space, history, [_once_more(t) for t in chosen.values()], forecaster)
+    proposals = explained(space, history, [repeated(t, AGAIN) for t in chosen.values()], forecaster)
     first = len(history.trials)
     return [
         event
         for i, p in enumerate(proposals)
         for event in handed_out(first + i, asked_body(p, PERSON, 0.0))
     ]
-
-
-def _once_more(trials: list[Trial]) -> Proposal:
-    first = trials[0]
-    why: dict[str, str | int | float | bool] = {"rule": AGAIN, REPLICATE: number_of_next(trials)}
-    if first.candidate is None:
-        why[REPEATS] = first.id
-    return Proposal(first.params, first.candidate, why)
 
 
 class _Points:

@@ -9,9 +9,9 @@ from matscout.history import History
 from matscout.propose.base import Proposer
 from matscout.propose.foreseen import foreseen
 from matscout.propose.observations import value_of
-from matscout.propose.replicates import REPEATS, REPLICATE, number_of_next, point_of, pooled
+from matscout.propose.replicates import point_of, pooled, repeated
 from matscout.space import Space
-from matscout.trial import Proposal, Trial, Value
+from matscout.trial import Proposal, Trial
 
 TOP, TIMES = 3, 3
 """How many of the best points are measured how often. The best of n values with noise is too good by
@@ -60,6 +60,5 @@ def _again(history: History) -> Proposal | None:
     for point in points[:TOP]:
         trials = asked[point_of(point)]
         if len(trials) < TIMES:
-            why: dict[str, Value] = {"rule": "confirm", REPEATS: trials[0].id}
-            return Proposal(point.params, why={**why, REPLICATE: number_of_next(trials)})
+            return repeated(trials, "confirm")
     return None

@@ -16,7 +16,7 @@ from matscout.propose.memo import Memo
 from matscout.propose.observations import of_pool
 from matscout.propose.random import RandomProposer
 from matscout.propose.sobol import SobolProposer
-from matscout.propose.toolbox import Toolbox, generator
+from matscout.propose.toolbox import Toolbox
 from matscout.space import Space
 from matscout.surrogate.base import FitFailed
 from matscout.trial import Proposal
@@ -83,19 +83,10 @@ class GpProposer:
         target = history.targets[0]
         model = SpaceModel(tools, history, target)
         beta = 2.0 if self.beta is None else self.beta
-        out: list[Proposal] = []
-        for i in range(n):
-            rng = generator(seed, i)
-            place = len(history.trials) + i
-            proposal = model.propose(self.acquisition or ALTERNATE, place, beta, taken, rng)
-            if proposal is None:
-                point = tools.random_new(taken, rng)
-                if point is None:
-                    break
-                proposal = Proposal(point, why={"rule": "random"})
-            taken.add(tools.key(dict(proposal.params)))
-            out.append(proposal)
-        return out
+        rule, place = self.acquisition or ALTERNATE, len(history.trials)
+        return tools.batch(
+            n, taken, seed, lambda i, rng: model.propose(rule, place + i, beta, taken, rng)
+        )
 
     def _from_pool(self, pool: Pool, history: History, n: int) -> list[Proposal]:
         candidates = self._candidates(pool)

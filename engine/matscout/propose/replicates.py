@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from matscout.trial import Measurement, State, Trial
+from matscout.trial import Measurement, Proposal, State, Trial, Value
 
 REPLICATE = "replicate"
 """What a trial's `why` says the number of its measurement under: 2 is the second of its point."""
@@ -43,6 +43,15 @@ def pooled(trials: Iterable[Trial]) -> list[Trial]:
 def number_of_next(trials: Sequence[Trial]) -> int:
     """The number that the next measurement of a point bears; `trials` are all that were asked for."""
     return 1 + sum(_weight(trial) for trial in trials)
+
+
+def repeated(trials: Sequence[Trial], rule: str) -> Proposal:
+    """The point of `trials`, all that were asked for there, the first one first, once more."""
+    first = trials[0]
+    why: dict[str, Value] = {"rule": rule, REPLICATE: number_of_next(trials)}
+    if first.candidate is None:
+        why[REPEATS] = first.id
+    return Proposal(first.params, first.candidate, why)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from matscout.propose.encode import Encoding
 from matscout.propose.memo import Memo
 from matscout.propose.sampling import Point, Sampler, canonical
 from matscout.space import Space
-from matscout.trial import Trial
+from matscout.trial import Proposal, Trial
 
 
 class SpaceTools:
@@ -31,6 +31,28 @@ class SpaceTools:
             return None
         point, _ = self.finder.first_new(lambda _: self.draw(rng), taken, tries=20)
         return point if point is not None else self.finder.near(None, taken, rng)
+
+    def batch(
+        self,
+        n: int,
+        taken: set[str],
+        seed: int,
+        next_of: Callable[[int, np.random.Generator], Proposal | None],
+    ) -> list[Proposal]:
+        """Up to n proposals, each added to `taken`: what `next_of` says of place i in the batch, and a
+        random new point where that is nothing."""
+        out: list[Proposal] = []
+        for i in range(n):
+            rng = generator(seed, i)
+            proposal = next_of(i, rng)
+            if proposal is None:
+                point = self.random_new(taken, rng)
+                if point is None:
+                    break
+                proposal = Proposal(point, why={"rule": "random"})
+            taken.add(key(self.space, proposal.params))
+            out.append(proposal)
+        return out
 
     def modelled_new(
         self,

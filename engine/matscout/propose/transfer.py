@@ -102,18 +102,8 @@ class TransferProposer:
             return []
         left = max(0.0, 1.0 - len(history.trials) / self.budget)
         model = _Model(tools, earlier, history, left, generator(seed, 0, 0))
-        out: list[Proposal] = []
-        for i in range(n):
-            rng = generator(seed, i)
-            proposal = model.propose(len(history.trials) + i, taken, rng)
-            if proposal is None:
-                point = tools.random_new(taken, rng)
-                if point is None:
-                    break
-                proposal = Proposal(point, why={"rule": "random"})
-            taken.add(tools.key(dict(proposal.params)))
-            out.append(proposal)
-        return out
+        place = len(history.trials)
+        return tools.batch(n, taken, seed, lambda i, rng: model.propose(place + i, taken, rng))
 
 
 class _Earlier:
