@@ -126,3 +126,25 @@ def test_any_bytes_are_a_table_or_one_line(
         assert np.isfinite(read_table(path, "y").target).all()
     except InputError as error:
         assert "\n" not in str(error)
+
+
+def test_a_censored_target_is_refused_or_its_bound(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n1,<1E-10\n2,3\n3,≥ 80\n", encoding="utf-8")
+    with pytest.raises(InputError, match="line 2: target 'y' must be a finite number"):
+        read_table(path, "y")
+    assert read_table(path, "y", censored="bound").target.tolist() == [1e-10, 3.0, 80.0]
+    with pytest.raises(InputError, match="did you mean 'bound'"):
+        read_table(path, "y", censored="bounds")
+
+
+def test_a_column_of_times_is_no_input_unless_listed(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x,day,y\n1,2024-01-02,1\n2,2024-01-01,3\n", encoding="utf-8")
+    table = read_table(path, "y", time="day")
+    assert table.columns == ("x",) and table.times is not None
+    assert np.diff(table.times).tolist() == [-86_400.0]
+    assert read_table(path, "y").times is None
+    path.write_text("x,day,y\n1,2024-01-02,1\n2,soon,3\n", encoding="utf-8")
+    with pytest.raises(InputError, match="'day': row 2 of the column of times has 'soon'"):
+        read_table(path, "y", time="day")

@@ -31,18 +31,26 @@ def sorted_ends(y: np.ndarray, folds: int, groups: Groups = None) -> list[Fold]:
 
 
 def sorted_forward(
-    y: np.ndarray, folds: int, toward: str = "high", groups: Groups = None
+    y: np.ndarray, folds: int, toward: str = "high", groups: Groups = None, step: int = 1
 ) -> list[Fold]:
-    """`folds` - 1 folds: trained on all blocks so far, judged by the next one `toward` high or low.
+    """`folds` - `step` folds: trained on all blocks so far, judged by the one `step` further on
+    `toward` high or low; those between are left out.
 
-    Forward cross-validation: Xiong et al., Comput. Mater. Sci. 171, 109203 (2020).
+    k-fold-m-step forward cross-validation, k `folds` and m `step`: Xiong et al., Comput. Mater. Sci.
+    171, 109203 (2020). Raises InputError for a step that leaves no fold.
     """
     if toward not in TOWARD:
         raise InputError(f"{WHERE}.toward", f"no way is '{toward}'", did_you_mean(toward, TOWARD))
     blocks = _blocks(y, folds, groups)
+    if not 1 <= step < folds:
+        raise InputError(
+            f"{WHERE}.step", f"must lie in 1 to {folds - 1} for {folds} folds, got {step!r}"
+        )
     if toward == "low":
         blocks.reverse()
-    return [_fold(np.concatenate(blocks[:k]), blocks[k]) for k in range(1, folds)]
+    return [
+        _fold(np.concatenate(blocks[:k]), blocks[k + step - 1]) for k in range(1, folds - step + 1)
+    ]
 
 
 def _blocks(y: np.ndarray, folds: int, groups: Groups) -> list[np.ndarray]:

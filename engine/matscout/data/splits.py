@@ -11,17 +11,19 @@ import numpy as np
 from sklearn.model_selection import (
     GroupKFold,
     KFold,
+    LeaveOneGroupOut,
     RepeatedKFold,
     ShuffleSplit,
+    StratifiedGroupKFold,
     StratifiedKFold,
 )
 
+from matscout.data.split_names import GROUPED, KINDS, REPEATED
 from matscout.errors import InputError, did_you_mean
 
 Fold = tuple[np.ndarray, np.ndarray]
 
 WHERE = "split"
-KINDS = ("holdout", "kfold", "repeated", "stratified", "grouped")
 
 
 def split(
@@ -38,7 +40,10 @@ def split(
     """The folds of that `kind` over the targets `y`, (n,). Raises InputError where there are none.
 
     `stratified` keeps the share of every class, or of ten quantiles of a number, in each fold;
-    `grouped` keeps rows of one group together; `holdout` is one fold with `fraction` held out.
+    `grouped` keeps rows of one group together, and `stratified_grouped` does both as well as can be;
+    `leave_one_out` has a fold for every row, or for every group if there are `groups`; `holdout` is
+    one fold with `fraction` held out. `repeated` and `repeated_stratified` are `repeats` splits, one
+    after the other.
     """
     if kind == "holdout":
         return holdout(len(y), fraction, seed)
@@ -46,12 +51,20 @@ def split(
         return kfold(len(y), folds, seed)
     if kind == "repeated":
         return repeated(len(y), folds, repeats, seed)
-    if kind == "stratified":
-        return stratified(y if classes else binned(y, folds), folds, seed)
-    if kind == "grouped":
+    if kind in ("stratified", "repeated_stratified"):
+        labels = y if classes else binned(y, folds)
+        if kind == "stratified":
+            return stratified(labels, folds, seed)
+        return repeats_of("stratified", labels, repeats, folds=folds, classes=True, seed=seed)
+    if kind == "leave_one_out":
+        return leave_one_out(len(y), groups)
+    if kind in GROUPED:
         if groups is None:
-            raise InputError(WHERE, "'grouped' needs a group for every row", "name a group column")
-        return grouped(groups, folds, seed)
+            raise InputError(WHERE, f"'{kind}' needs a group for every row", "name a group column")
+        if kind == "grouped":
+            return grouped(groups, folds, seed)
+        labels = y if classes else _binned_groups(y, groups, folds)
+        return stratified_grouped(labels, groups, folds, seed)
     raise InputError(WHERE, f"no split is called '{kind}'", did_you_mean(kind, KINDS))
 
 
@@ -66,7 +79,9 @@ def repeats_of(
     classes: bool = False,
     seed: int = 0,
 ) -> list[Fold]:
-    """`repeats` different splits of that `kind`, one after the other ("repeated" is "kfold")."""
+    """`repeats` different splits of that `kind`, one after the other: of "repeated" those of "kfold",
+    of "repeated_stratified" those of "stratified".
+    """
     if repeats < 1:
         raise InputError(WHERE, f"repeats must be at least 1, got {repeats}")
     seeds = np.random.SeedSequence(seed).generate_state(repeats)
@@ -74,7 +89,7 @@ def repeats_of(
         fold
         for own in seeds
         for fold in split(
-            "kfold" if kind == "repeated" else kind, y, folds=folds, fraction=fraction,
+            REPEATED.get(kind, kind), y, folds=folds, fraction=fraction,
             groups=groups, classes=classes, seed=int(own),
         )
     ]  # fmt: skip
@@ -136,12 +151,51 @@ def binned(y: np.ndarray, folds: int, bins: int = 10) -> np.ndarray:
     return np.asarray(merged[place])
 
 
+def leave_one_out(n: int, groups: Sequence[object] | np.ndarray | None = None) -> list[Fold]:
+    """Each row judges alone, in its turn; with `groups` each group does, in order of its name."""
+    names = np.arange(n) if groups is None else np.array([str(g) for g in groups])
+    _, codes = np.unique(names, return_inverse=True)
+    if n < 2 or codes.max() < 1:
+        what = "one row or group" if n else "no row"
+        raise InputError(WHERE, f"{what} cannot be left out and learnt from", "bring more")
+    return _sorted(LeaveOneGroupOut().split(np.zeros(n), groups=codes))
+
+
+def stratified_grouped(
+    labels: np.ndarray, groups: Sequence[object] | np.ndarray, folds: int, seed: int
+) -> list[Fold]:
+    """Groups stay whole, and the share of each label is kept as well as whole groups allow.
+
+    Raises InputError where a label is in fewer groups than there are folds, and where the groups are
+    so uneven that a fold is left empty.
+    """
+    names, codes = np.unique(np.array([str(g) for g in groups]), return_inverse=True)
+    _enough(len(names), folds, "groups")
+    held = [np.unique(codes[labels == label]).size for label in np.unique(labels)]
+    if min(held) < folds:
+        what = f"the rarest class is in {min(held)} groups for {folds} folds"
+        raise InputError(WHERE, what, "use fewer folds, or split = 'grouped'")
+    maker = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    made = _sorted(maker.split(np.zeros(len(labels)), labels, groups=codes))
+    if any(len(judge) == 0 for _, judge in made):
+        most = names[np.bincount(codes).argmax()]
+        what = f"groups so uneven (largest: {most!r:.40}) that a fold is empty"
+        raise InputError(WHERE, what, "use fewer folds, or split = 'grouped'")
+    return made
+
+
 def grouped(groups: Sequence[object] | np.ndarray, folds: int, seed: int) -> list[Fold]:
     """k-fold over groups: no group is on both sides of a fold."""
     _, codes = np.unique(np.array([str(g) for g in groups]), return_inverse=True)
     _enough(int(codes.max(initial=-1)) + 1, folds, "groups")
     maker = GroupKFold(folds, shuffle=True, random_state=seed)
     return _sorted(maker.split(np.zeros(len(codes)), groups=codes))
+
+
+def _binned_groups(y: np.ndarray, groups: Sequence[object] | np.ndarray, folds: int) -> np.ndarray:
+    """The quantile that the mean of each row's group is in, (n,)."""
+    _, codes = np.unique(np.array([str(g) for g in groups]), return_inverse=True)
+    return binned(np.bincount(codes, weights=y) / np.bincount(codes), folds)[codes]
 
 
 def _enough(n: int, folds: int, what: str) -> None:

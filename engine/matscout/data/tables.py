@@ -9,10 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from matscout.data.columns import as_bound
 from matscout.data.text_table import MISSING, TextTable, as_number, is_missing, read_text_table
-from matscout.errors import InputError
+from matscout.data.times import as_times
+from matscout.errors import InputError, did_you_mean
 
 __all__ = ["MISSING", "Table", "read_table"]
+
+CENSORED = ("refuse", "bound")
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,8 @@ class Table:
 
     `numeric` maps a column to (n,) floats, NaN where missing; `categorical` to (n,) text, "" where
     missing. `target` is (n,) floats; for classes, each label's place in `classes` (sorted).
-    `groups` is the text of the group column, (n,), or None.
+    `groups` is the text of the group column, (n,), or None; `times` the numbers of the column of times
+    (see times.py), (n,), or None.
     """
 
     name: str
@@ -31,6 +36,7 @@ class Table:
     categorical: Mapping[str, np.ndarray] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     groups: np.ndarray | None = None
+    times: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.target)
@@ -48,12 +54,15 @@ def read_table(
     inputs: Sequence[str] | None = None,
     categorical: Iterable[str] = (),
     group: str | None = None,
+    time: str | None = None,
     classes: bool = False,
+    censored: str = "refuse",
 ) -> Table:
     """Read comma-separated UTF-8 with a header.
 
-    `inputs` are the columns to learn from (all but target and group, if None). A column of numbers
-    is numeric unless it is listed in `categorical`. With `classes` the target is a label.
+    `inputs` are the columns to learn from (all but target, group and time, if None). A column of numbers
+    is numeric unless it is listed in `categorical`. With `classes` the target is a label. Of a target
+    such as `<1E-10` the bound is taken as the value if `censored` is "bound".
 
     Raises InputError for a file that is missing, too large, empty or ragged, for an unknown column,
     and for a target that is missing or no finite number, with its line.
@@ -62,7 +71,7 @@ def read_table(
     goal = raw.column(target)
     groups = None if group is None else np.array(raw.column(group), dtype=object)
     if inputs is None:
-        chosen = [c for c in raw.header if c not in (target, group)]
+        chosen = [c for c in raw.header if c not in (target, group, time)]
     else:
         chosen = list(dict.fromkeys(inputs))
         if target in chosen:
@@ -78,15 +87,20 @@ def read_table(
     if classes:
         values, labels = _classes(raw, target, goal)
     else:
-        values = _target(raw, target, goal)
+        if censored not in CENSORED:
+            raise InputError("censored", f"unknown {censored!r}", did_you_mean(censored, CENSORED))
+        values = _target(raw, target, goal, bounds=censored == "bound")
     numeric, text = _inputs(raw, chosen, words)
-    return Table(raw.name, target, values, numeric, text, labels, groups)
+    times = None if time is None else as_times(raw.column(time), f"{raw.name}: {time!r}")
+    return Table(raw.name, target, values, numeric, text, labels, groups, times)
 
 
-def _target(raw: TextTable, name: str, cells: list[str]) -> np.ndarray:
+def _target(raw: TextTable, name: str, cells: list[str], *, bounds: bool) -> np.ndarray:
     values = np.empty(len(cells))
     for row, cell in enumerate(cells):
         number = as_number(cell)
+        if number is None and bounds:
+            number = as_bound(cell)
         if number is None:
             shown = "nothing" if is_missing(cell) else f"'{cell:.40}'"
             raise InputError(

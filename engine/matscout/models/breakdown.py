@@ -39,10 +39,15 @@ def by_decile(truth: np.ndarray, guess: np.ndarray) -> dict[str, float]:
     """
     if not np.isfinite(guess).all():
         return {}
-    edges = np.quantile(truth, np.linspace(0, 1, DECILES + 1)[1:-1])
-    place = np.searchsorted(edges, truth, side="right")
+    place = decile_of(truth)
     return {
         f"mae.decile_{k + 1}": float(mean_absolute_error(truth[place == k], guess[place == k]))
         for k in range(DECILES)
         if (place == k).any()
     }
+
+
+def decile_of(truth: np.ndarray) -> np.ndarray:
+    """The tenth that each value is in, (n,), 0 the lowest; equal values share one."""
+    edges = np.quantile(truth, np.linspace(0, 1, DECILES + 1)[1:-1])
+    return np.asarray(np.searchsorted(edges, truth, side="right"))

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn import metrics as sk
 
 from matscout.errors import InputError, did_you_mean
+from matscout.models.reliability import expected_calibration_error
+from matscout.models.screening import precision_at
 
 Task = Literal["regression", "classification"]
 
@@ -41,10 +44,40 @@ class Metric:
         return 1.0 if self.direction == "max" else -1.0
 
 
+_RANGES = 10
+
+
 def _tail_mae(truth: np.ndarray, predicted: np.ndarray) -> float:
     """Mean absolute error over the tenth of rows with the largest targets."""
     tail = truth >= np.quantile(truth, 0.9)
     return float(np.abs(truth - predicted)[tail].mean())
+
+
+def _balanced_mae(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """The mean of the mean absolute errors in ten ranges of the target of one width: each row weighs
+    N / (k count_j), by the k ranges that hold a row and the rows in its own.
+    """
+    span = float(truth.max() - truth.min()) or 1.0
+    place = np.minimum(((truth - truth.min()) / span * _RANGES).astype(int), _RANGES - 1)
+    count = np.bincount(place, minlength=_RANGES)
+    total = np.bincount(place, np.abs(truth - predicted), _RANGES)
+    return float((total[count > 0] / count[count > 0]).mean())
+
+
+def _spearman(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Rank correlation; 0 where one side is constant, which ranks nothing."""
+    ranks = rankdata(truth), rankdata(predicted)
+    if min(np.ptp(r) for r in ranks) == 0:
+        return 0.0
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def _g_mean(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Geometric mean of the recalls of all classes that occur: Kubat & Matwin, ICML 1997."""
+    recalls = sk.recall_score(
+        truth, predicted, labels=np.unique(truth), average=None, zero_division=0.0
+    )
+    return float(np.prod(recalls) ** (1 / len(recalls)))
 
 
 def _average_precision(truth: np.ndarray, predicted: np.ndarray) -> float:
@@ -57,7 +90,9 @@ _ALL = (
     Metric("rmse", "regression", "min", "value", sk.root_mean_squared_error),
     Metric("median_ae", "regression", "min", "value", sk.median_absolute_error),
     Metric("tail_mae", "regression", "min", "value", _tail_mae),
+    Metric("balanced_mae", "regression", "min", "value", _balanced_mae),
     Metric("r2", "regression", "max", "value", sk.r2_score),
+    Metric("spearman", "regression", "max", "value", _spearman),
     Metric("accuracy", "classification", "max", "label", sk.accuracy_score),
     Metric("balanced_accuracy", "classification", "max", "label", sk.balanced_accuracy_score),
     Metric("mcc", "classification", "max", "label", sk.matthews_corrcoef),
@@ -65,12 +100,19 @@ _ALL = (
         "f1_macro", "classification", "max", "label",
         lambda y, p: sk.f1_score(y, p, average="macro", zero_division=0.0),
     ),
+    Metric("g_mean", "classification", "max", "label", _g_mean),
     Metric("roc_auc", "classification", "max", "score", sk.roc_auc_score),
     Metric("pr_auc", "classification", "max", "score", _average_precision),
+    Metric(
+        "precision_at_10", "classification", "max", "score", lambda y, p: precision_at(y, p, 10)
+    ),
     Metric("brier", "classification", "min", "score", sk.brier_score_loss, probability=True),
     Metric(
         "log_loss", "classification", "min", "score",
         lambda y, p: sk.log_loss(y, p, labels=[0, 1]), probability=True,
+    ),
+    Metric(
+        "ece", "classification", "min", "score", expected_calibration_error, probability=True
     ),
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in _ALL}
@@ -96,7 +138,7 @@ def dummy_score(chosen: Metric, train: np.ndarray, truth: np.ndarray) -> float:
     errors), mean, or commonest class.
     """
     if chosen.sees == "value":
-        absolute = chosen.name in ("mae", "median_ae", "tail_mae")
+        absolute = chosen.name in ("mae", "median_ae", "tail_mae", "balanced_mae")
         constant = float(np.median(train) if absolute else np.mean(train))
     elif chosen.sees == "label":
         constant = float(np.bincount(train.astype(int)).argmax())
