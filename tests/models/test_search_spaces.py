@@ -14,6 +14,8 @@ from matscout.space import Space
 
 FOLDER = Path(__file__).parents[2] / "search_spaces"
 SPACES = sorted(FOLDER.glob("*.toml"))
+OVER_MODELS = ("small_table", "tabular_balanced_ensembles", "tabular_imbalanced")
+"""Their points are fitted in test_narrow.py."""
 CRYSTAL = (hyper.GraphSettings, hyper.CgcnnSettings, hyper.FitSettings)
 MLP = (hyper.PrepareSettings, hyper.MlpSettings, hyper.FitSettings)
 
@@ -24,7 +26,7 @@ def test_a_ready_space_fits_its_model(path: Path) -> None:
     space = Space.from_toml(text, path.name)
     assert text.startswith("#"), "says where its ranges come from"
     assert f"`{path.stem}`" in (FOLDER / "README.md").read_text()
-    for end in (0.0, 0.5, 0.999):
+    for end in () if path.stem in OVER_MODELS else (0.0, 0.5, 0.999):
         every: dict[str, Any] = {p.name: p.from_unit(end) for p in space.parameters}
         params = space.active(every)
         if path.stem == "crystal_graph":
@@ -39,7 +41,8 @@ def test_a_ready_space_fits_its_model(path: Path) -> None:
             model = path.stem.removeprefix("tabular_")
             x = np.random.default_rng(0).normal(size=(40, 3))
             pipe = tabular.pipeline(model, "regression", Columns(x, 3), params, 0)
-            assert np.isfinite(tabular.fit(pipe, x, x[:, 0]).predict(x)).all()
+            y = np.maximum(x[:, 0], 0.0)
+            assert np.isfinite(tabular.fit(pipe, x, y).predict(x)).all()
 
 
 def test_there_are_spaces() -> None:

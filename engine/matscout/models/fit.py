@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,16 @@ from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnPlateau
 
-from matscout.models import training_state
+from matscout.models import pcgrad, training_state
 from matscout.models.hyperparameters import FitSettings
+from matscout.models.imbalance.batches import balanced_order, balances
 from matscout.models.objective import Objective
+from matscout.models.passes import OUT_OF_MEMORY, Passes
 
 Forward = Callable[[nn.Module, Tensor], Tensor]
 """(network, row numbers (b,)) -> raw outputs (b, k)."""
+
+log = logging.getLogger(__name__)
 
 JUDGED_AT_ONCE = 512  # rows in a batch without gradients: some MB for crystals of ten atoms
 
@@ -27,6 +32,10 @@ class Fit:
 
     The cursor is (epoch, position): epochs done, and batches done of the one that is running, whose
     order of rows is drawn when it begins. Everything that is random comes from `seed`.
+
+    Out of memory, a step is made again in parts of half as many rows, which add up to the same
+    gradient; parts stay small from there on, and `capture` remembers them. An objective whose loss
+    is a vector, one entry a task, has the tasks' gradients made to agree by PCGrad.
     """
 
     def __init__(
@@ -40,6 +49,7 @@ class Fit:
         epochs: int,
         seed: np.random.SeedSequence,
         device: torch.device,
+        passes: Passes | None = None,
     ) -> None:
         """`make` builds the network; `rows` are the training rows, (n,), two at least."""
         for_torch, for_order = seed.spawn(2)
@@ -51,11 +61,15 @@ class Fit:
         self.scheduler = _scheduler(self.optimizer, settings, epochs)
         self.losses: list[float] = []
         self._forward, self._objective, self._settings = forward, objective, settings
-        self._rows, self._device = rows, device
+        self._rows, self._device, self._epochs = rows, device, epochs
         self._bounds = _batch_bounds(len(rows), settings.batch_size)
         self._position = 0
         self._order = np.zeros(0, dtype=np.int64)
         self._loss_sum = torch.zeros((), dtype=torch.float64, device=device)
+        self._passes = passes or Passes()
+        self._mixed = self._passes.mixed and device.type == "cuda"
+        self.rows_seen = 0  # by this object: what was restored is not counted
+        self._at_once = 0  # rows in a part, 0: no bound; halved whenever memory runs out
 
     @property
     def epoch(self) -> int:
@@ -70,7 +84,7 @@ class Fit:
     def run_epoch(self) -> Iterator[None]:
         """Finish the epoch that is running, or run the next. Pauses after each update."""
         if not len(self._order):
-            self._order = self.generator.permutation(self._rows)
+            self._order = self._drawn()
         while self._position < len(self._bounds):
             start, end = self._bounds[self._position]
             self._update(torch.from_numpy(self._order[start:end]).to(self._device))
@@ -93,10 +107,21 @@ class Fit:
     def outputs(self, rows: np.ndarray) -> Tensor:
         """Raw outputs for `rows`, (b, k), without gradients and with dropout off."""
         self.network.eval()
-        with torch.no_grad():
-            parts = torch.from_numpy(rows).to(self._device).split(JUDGED_AT_ONCE)
-            found = torch.cat([self._forward(self.network, part) for part in parts])
+        there = torch.from_numpy(rows).to(self._device)
+        most = JUDGED_AT_ONCE
+        while True:
+            parts = self._passes.parts(there, most)
+            try:
+                with torch.no_grad():
+                    said = torch.cat([self._said(part) for part in parts])
+                break
+            except OUT_OF_MEMORY:
+                if most == 1:
+                    raise
+                most = max(1, min(most, len(rows)) // 2)
         self.network.train()
+        found = torch.empty_like(said)
+        found[_places(there, parts)] = said
         return found
 
     def capture(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -109,6 +134,7 @@ class Fit:
             "losses": list(self.losses),
             "position": self._position,
             "loss_sum": float(self._loss_sum),
+            "at_once": self._at_once,
         }
         return arrays, state
 
@@ -117,7 +143,9 @@ class Fit:
         order, position = arrays.get("order"), state.get("position")
         if order is None or len(order) not in (0, len(self._rows)) or not isinstance(position, int):
             raise ValueError("holds no cursor of this fold")
-        if not np.array_equal(np.sort(order), np.sort(self._rows)[: len(order)]):
+        again = self._settings.batches != "shuffled"  # then a row may come twice
+        same = np.isin(order, self._rows).all() if again else _permuted(order, self._rows)
+        if not same:
             raise ValueError("its cursor runs through other rows")
         training_state.restore(
             arrays, state, self.network, self.optimizer, self.scheduler, self.stream, self.generator
@@ -125,17 +153,91 @@ class Fit:
         self._order, self._position = np.asarray(order).copy(), position
         self.losses = [float(loss) for loss in state["losses"]]
         self._loss_sum.fill_(float(state["loss_sum"]))
+        self._at_once = int(state.get("at_once", 0))  # checkpoints of old do not say
+
+    def _drawn(self) -> np.ndarray:
+        """The rows of the epoch that begins, in their order."""
+        if balances(self._settings.batches, self.epoch, self._epochs):
+            labels = self._objective.labels[self._rows]
+            return balanced_order(self._rows, labels, self.generator)
+        return self.generator.permutation(self._rows)
 
     def _update(self, rows: Tensor) -> None:
         with self.stream:
-            self.optimizer.zero_grad(set_to_none=True)
-            loss = self._objective.loss(self._forward(self.network, rows), rows)
-            loss.backward()
+            loss = self._gradient(rows)
             if self._settings.clip > 0:
                 nn.utils.clip_grad_norm_(self.network.parameters(), self._settings.clip)
             self.optimizer.step()
         # Summed where it lives: reading it out would make a GPU wait after each batch.
-        self._loss_sum += loss.detach().double() * len(rows)
+        self._loss_sum += loss.double() * len(rows)
+        self.rows_seen += len(rows)
+
+    def _gradient(self, rows: Tensor) -> Tensor:
+        """Fill `.grad` for the batch, in smaller parts if memory runs out; the mean loss.
+
+        A failed try has moved the running means of normalisation and the random stream: both are
+        put back.
+        """
+        while True:
+            buffers = [buffer.clone() for buffer in self.network.buffers()]
+            random, orders = self.stream.now(), self.generator.bit_generator.state
+            self.optimizer.zero_grad(set_to_none=True)
+            try:
+                return self._accumulated(self._passes.parts(rows, self._at_once), len(rows))
+            except OUT_OF_MEMORY:
+                if self._at_once == 1 or len(rows) == 1:
+                    raise
+                self._at_once = max(1, min(self._at_once or len(rows), len(rows)) // 2)
+            log.warning("out of memory: parts of %d rows from here on", self._at_once)
+            with torch.no_grad():
+                for buffer, before in zip(self.network.buffers(), buffers, strict=True):
+                    buffer.copy_(before)
+            self.stream.put_back(random)
+            self.generator.bit_generator.state = orders
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _accumulated(self, parts: Sequence[Tensor], total: int) -> Tensor:
+        """The parts' gradients, each weighed by its rows, added up; the same of their losses."""
+        sums: list[Tensor] = []
+        tasks: list[Tensor] = []  # one flat gradient for each, where the loss is a vector
+        known = [p for p in self.network.parameters() if p.requires_grad]
+        for part in parts:
+            loss = self._objective.loss(self._said(part), part) * (len(part) / total)
+            if loss.dim():
+                own = [
+                    pcgrad.flat(
+                        torch.autograd.grad(one, known, retain_graph=True, allow_unused=True), known
+                    )
+                    for one in loss
+                ]
+                tasks = [a + b for a, b in zip(tasks, own, strict=True)] if tasks else own
+            else:
+                loss.backward()
+            sums.append(loss.detach().sum())
+        if tasks:
+            pcgrad.put(pcgrad.projected(tasks, self.generator), known)
+        return torch.stack(sums).sum() if len(sums) > 1 else sums[0]
+
+    def _said(self, rows: Tensor) -> Tensor:
+        """Outputs for one part, (b, k), in full precision."""
+        if not self._mixed:
+            return self._forward(self.network, rows)
+        with torch.autocast("cuda", dtype=torch.bfloat16):
+            outputs = self._forward(self.network, rows)
+        return outputs.float()
+
+
+def _places(rows: Tensor, parts: Sequence[Tensor]) -> Tensor:
+    """Where each row of the parts, end to end, stands in `rows`, which may hold a row twice."""
+    return torch.argsort(rows, stable=True)[
+        torch.argsort(torch.argsort(torch.cat(list(parts)), stable=True))
+    ]
+
+
+def _permuted(order: np.ndarray, rows: np.ndarray) -> bool:
+    """Whether `order` is all of `rows` in some order, or nothing."""
+    return np.array_equal(np.sort(order), np.sort(rows)[: len(order)])
 
 
 def _batch_bounds(n: int, size: int) -> list[tuple[int, int]]:

@@ -37,6 +37,12 @@ class FitSettings:
     `momentum` is SGD's; AdamW has its own betas and ignores it. Cosine is annealing without
     restarts (Loshchilov & Hutter 2017, Eq. 5); plateau divides lr by five after ten epochs in which
     the training loss did not fall. `clip` bounds the norm of the gradient; 0 leaves it alone.
+
+    Classes are learned under cross-entropy, or under `loss = "focal"` with its `focal_gamma`
+    (`imbalance/focal.py`); the other losses are for numbers. `weights` and `weight_bins` are those of
+    `ImbalanceSettings`. `batches`: shuffled takes every row once an epoch; balanced draws each batch
+    with equal shares of the classes (or bins of the target); two_phase does so for the first half of
+    the epochs, and shuffles in the second.
     """
 
     optimizer: str = choice("adamw", "sgd")
@@ -45,8 +51,12 @@ class FitSettings:
     momentum: float = number(0.9, 0.0, 0.999)
     schedule: str = choice("cosine", "constant", "plateau")
     batch_size: int = count(32, 2, 65_536)
-    loss: str = choice("mse", "mae", "huber")
+    loss: str = choice("mse", "mae", "huber", "focal")
     clip: float = number(0.0, 0.0, 1e6)
+    focal_gamma: float = number(2.0, 0.0, 10.0)
+    batches: str = choice("shuffled", "balanced", "two_phase")
+    weights: str = choice("none", "balanced", "sqrt", "lds")
+    weight_bins: int = count(10, 2, 200)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +98,61 @@ class MlpSettings:
 class PrepareSettings:
     """What is done to a table's columns inside the training fold, ahead of any model.
 
-    `target_transform` is undone before a prediction is scored. `auto` standardises for models that
-    care about the scale of their target (SVR, MLP) and does nothing for the others.
+    `target_transform` is undone before a prediction is scored (`target_transform.py` has them all).
+    `auto` standardises for models that care about the scale of their target (SVR, MLP) and does
+    nothing for the others. `features` chooses among what was made of a column of formulas: the
+    fractions of the elements, statistics of their properties, or all; other columns always stay.
     """
 
     imputer: str = choice("median", "mean", "most_frequent")
     scaler: str = choice("standard", "robust", "none")
-    target_transform: str = choice("auto", "none", "standard", "log1p")
+    target_transform: str = choice(
+        "auto", "none", "standard", "log1p", "sqrt", "quantile", "yeo_johnson"
+    )
+    features: str = choice("all", "fractions", "statistics")
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSettings:
+    """What a row counts in the training fold: see `imbalance/weights.py`.
+
+    `balanced` is N / (k count_j) for the class, or the bin of the target, that the row is in; `sqrt`
+    its root; `lds` (numbers only) smooths the counts of neighbouring bins first.
+    """
+
+    weights: str = choice("none", "balanced", "sqrt", "lds")
+    weight_bins: int = count(10, 2, 200)
+
+
+@dataclass(frozen=True, slots=True)
+class ResampleSettings:
+    """Rows of rare classes added, or of common ones removed, in the training fold alone: see
+    `imbalance/resample.py`. `resample_ratio` is what the rare class is to the common one afterwards
+    (two classes; what clears a border and balances nothing, tomek_links, ignores it).
+    """
+
+    resample: str = choice(
+        "none", "smote", "smotenc", "adasyn", "smote_tomek", "random_over", "random_under",
+        "near_miss", "tomek_links", "cluster_centroids",
+    )  # fmt: skip
+    resample_neighbors: int = count(5, 1, 50)
+    resample_ratio: float = number(1.0, 0.01, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionSettings:
+    """From scores to probabilities and labels, on inner out-of-fold predictions: see
+    `imbalance/decide.py`.
+
+    `threshold`: half; tuned for `threshold_metric`; halfway between the two; or cost, where a missed
+    positive costs `miss_cost` times a false alarm.
+    """
+
+    calibrate: str = choice("none", "sigmoid", "isotonic")
+    threshold: str = choice("half", "tuned", "halfway", "cost")
+    threshold_metric: str = choice("balanced_accuracy", "f1", "f1_macro", "mcc")
+    miss_cost: float = number(1.0, 1e-3, 1e6)
+    inner_folds: int = count(5, 2, 20)
 
 
 Settings = TypeVar("Settings")

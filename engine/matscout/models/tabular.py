@@ -1,126 +1,174 @@
-"""Scikit-learn pipelines by name. All that is fitted sits inside: training rows alone fit it."""
+"""Pipelines by name. All that is fitted sits inside: training rows alone fit it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from sklearn import ensemble, linear_model, svm
+from imblearn.pipeline import Pipeline as SamplingPipeline
 from sklearn.base import BaseEstimator
-from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
-from sklearn.impute import SimpleImputer
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler
 
 from matscout.errors import InputError, did_you_mean
+from matscout.models import estimators, names
 from matscout.models import hyperparameters as hyper
-from matscout.models.hyperparameters import PrepareSettings
-from matscout.models.matern import MaternClassifier, MaternRegressor
+from matscout.models.average import AverageClassifier, AverageRegressor
+from matscout.models.columns import (
+    Columns,
+    columns,
+    preparation,
+    prepared_blocks,
+    sampled_preparation,
+)
+from matscout.models.estimators import (
+    ANY,
+    COMPOSITE,
+    ESTIMATORS,
+    MODELS,
+    NO_PROBABILITY,
+    check_model,
+    models_for,
+)
+from matscout.models.hurdle import RULES, Hurdle
+from matscout.models.hyperparameters import (
+    DecisionSettings,
+    FitSettings,
+    MlpSettings,
+    PrepareSettings,
+    ResampleSettings,
+    WeightSettings,
+)
+from matscout.models.imbalance.cut import RegressAndCut
+from matscout.models.imbalance.decide import Decided
+from matscout.models.imbalance.inner import fit_beside
+from matscout.models.imbalance.resample import Resampler
 from matscout.models.metrics import Metric, Task
+from matscout.models.network import MlpClassifier, MlpRegressor
+from matscout.models.target_transform import TargetTransform, check_target
+from matscout.models.weighted import weighted
 
-ESTIMATORS: dict[str, tuple[type[BaseEstimator], type[BaseEstimator]]] = {
-    "ridge": (linear_model.Ridge, linear_model.RidgeClassifier),
-    "random_forest": (ensemble.RandomForestRegressor, ensemble.RandomForestClassifier),
-    "extra_trees": (ensemble.ExtraTreesRegressor, ensemble.ExtraTreesClassifier),
-    "hist_gradient_boosting": (
-        ensemble.HistGradientBoostingRegressor,
-        ensemble.HistGradientBoostingClassifier,
-    ),
-    "svm": (svm.SVR, svm.SVC),
-    "gaussian_process": (MaternRegressor, MaternClassifier),
-}
-MODELS = (*ESTIMATORS, "mlp")
-"""For regression and classification both. `mlp` is the torch network of models/mlp.py."""
-
-NO_PROBABILITY = ("ridge", "svm")
-"""Their scores of a class rank it, and are no probabilities."""
-
-MAX_CATEGORIES = 64
-"""Columns that one column of words may become; rarer words share the last. A column of formulas
-would otherwise become as many columns as there are rows."""
-
-_OURS = frozenset({"random_state", "n_jobs", "verbose", "warm_start"})
-_SCALERS: dict[str, Callable[[], Any]] = {"standard": StandardScaler, "robust": RobustScaler}
-
-
-@dataclass(frozen=True)
-class Columns:
-    """`x` (n, d): `numbers` columns of numbers first, then words as codes; NaN where missing."""
-
-    x: np.ndarray
-    numbers: int
-
-
-def columns(numeric: Mapping[str, np.ndarray], words: Mapping[str, np.ndarray]) -> Columns:
-    """Inputs side by side. Codes only rename words, "" (missing) becomes NaN; nothing is fitted."""
-    parts = [np.asarray(values, dtype=float) for values in numeric.values()]
-    for values in words.values():
-        codes = np.unique(values.astype(str), return_inverse=True)[1].astype(float)
-        codes[values == ""] = np.nan
-        parts.append(codes)
-    return Columns(np.column_stack(parts), len(numeric))
-
-
-def check_model(model: str) -> None:
-    """InputError where no model has that name."""
-    if model not in MODELS:
-        raise InputError("model", f"no model is called '{model}'", did_you_mean(model, MODELS))
+__all__ = [
+    "ANY", "ESTIMATORS", "MODELS", "NO_PROBABILITY", "Columns", "check_log_target", "check_model",
+    "columns", "fit", "hyperparameter_names", "models_for", "pipeline", "predictions", "preparation",
+    "target_transform",
+]  # fmt: skip
 
 
 def hyperparameter_names(model: str, task: Task) -> tuple[str, ...]:
-    """All that may be set in params for that model: ours, and those of scikit-learn's estimator."""
-    if model == "mlp":
-        return hyper.names(PrepareSettings, hyper.FitSettings, hyper.MlpSettings)
-    own = sorted(_estimator(model, task, {}, 0).get_params().keys() - _OURS)
-    return (*hyper.names(PrepareSettings), *own)
-
-
-def preparation(data: Columns, settings: PrepareSettings) -> ColumnTransformer:
-    """Impute and scale the numbers, one-hot the words (a missing word is a word of its own)."""
-    steps: list[tuple[str, Any]] = [
-        ("impute", SimpleImputer(strategy=settings.imputer, keep_empty_features=True))
-    ]
-    if settings.scaler != "none":
-        steps.append(("scale", _SCALERS[settings.scaler]()))
-    one_hot = OneHotEncoder(
-        handle_unknown="infrequent_if_exist", max_categories=MAX_CATEGORIES, sparse_output=False
-    )
-    width = data.x.shape[1]
-    return ColumnTransformer(
-        [
-            ("numbers", Pipeline(steps), list(range(data.numbers))),
-            ("words", one_hot, list(range(data.numbers, width))),
-        ]
-    )
+    """All that may be set in params for that model: ours, and those of its estimator. With the model
+    `any`: `model`, the shared ones, and MODEL.NAME for every model of that task.
+    """
+    if model == "mlp":  # trained epoch by epoch: nothing stands around the network
+        return hyper.names(PrepareSettings, FitSettings, MlpSettings)
+    return names.names_of(model, task)
 
 
 def pipeline(
     model: str, task: Task, data: Columns, params: Mapping[str, Any], seed: int
 ) -> BaseEstimator:
-    """An unfitted pipeline: preparation, then the estimator, target transform around both.
+    """An unfitted pipeline: preparation, resampling, the estimator with its row weights; the target
+    transform, or calibration and threshold, around them.
 
     Raises InputError for a hyperparameter that does not exist or whose value is refused.
     """
-    hyper.check_names(params, hyperparameter_names(model, task))
+    if model == ANY:
+        model, params = names.chosen(params, task)
+    hyper.check_names(params, names.names_of(model, task))
+    if model in COMPOSITE[task]:
+        whole = _of_models(model, task, data, params, seed)
+    else:
+        whole = _single(model, task, data, params, seed)
+    return _decided(whole, params, seed) if task == "classification" else whole
+
+
+def _single(
+    model: str, task: Task, data: Columns, params: Mapping[str, Any], seed: int
+) -> BaseEstimator:
     settings = hyper.settings(PrepareSettings, params)
-    own = {k: v for k, v in params.items() if k not in hyper.names(PrepareSettings)}
-    whole = Pipeline(
-        [("prepare", preparation(data, settings)), ("model", _estimator(model, task, own, seed))]
-    )
-    transform = target_transform(model, task, settings)
-    if transform == "standard":
-        return TransformedTargetRegressor(whole, transformer=StandardScaler())
-    if transform == "log1p":
-        return TransformedTargetRegressor(
-            whole, func=np.log1p, inverse_func=np.expm1, check_inverse=False
+    core = _estimator(model, task, data, params, seed)
+    if task == "classification":
+        how = hyper.settings(ResampleSettings, params)
+        if how.resample == "none":
+            return Pipeline([("prepare", preparation(data, settings)), ("model", core)])
+        sampler = Resampler(
+            how.resample, how.resample_neighbors, how.resample_ratio, random_state=seed
         )
-    return whole
+        steps: list[tuple[str, Any]] = [
+            ("prepare", preparation(data, settings)),
+            ("resample", sampler),
+        ]
+        if how.resample == "smotenc":
+            steps = sampled_preparation(data, settings, sampler)
+        return SamplingPipeline([*steps, ("model", core)])
+    whole = Pipeline([("prepare", preparation(data, settings)), ("model", core)])
+    transform = target_transform(model, task, settings)
+    if transform == "none":
+        return whole
+    return TransformedTargetRegressor(
+        whole, transformer=TargetTransform(transform), check_inverse=False
+    )
+
+
+def _estimator(
+    model: str, task: Task, data: Columns, params: Mapping[str, Any], seed: int
+) -> BaseEstimator:
+    ours = names.shared(task)
+    if model == "mlp":
+        own = {k: v for k, v in params.items() if k not in ours or k in names.WEIGHTS}
+        hyper.settings(FitSettings, own)
+        hyper.settings(MlpSettings, own)
+        network = MlpRegressor if task == "regression" else MlpClassifier
+        return network(own, random_state=seed)
+    own = {k: v for k, v in params.items() if k not in ours}
+    made = estimators.estimator(model, task, own, seed)
+    if model == "block_gaussian_process":
+        made.set_params(blocks=prepared_blocks(data, hyper.settings(PrepareSettings, params)))
+    rows = hyper.settings(WeightSettings, params)
+    return weighted(made, model, rows.weights, rows.weight_bins, classes=task == "classification")
+
+
+def _of_models(
+    model: str, task: Task, data: Columns, params: Mapping[str, Any], seed: int
+) -> BaseEstimator:
+    def inner(head: str, name: str, kind: Task) -> BaseEstimator:
+        given = names.inherited(params, head, names.names_of(name, kind))
+        if kind == "classification" and name in NO_PROBABILITY:
+            given.setdefault("calibrate", "sigmoid")
+        return pipeline(name, kind, data, given, seed)
+
+    if model == "average":
+        some = [inner(name, name, task) for name in names.members(params, task)]
+        return AverageRegressor(some) if task == "regression" else AverageClassifier(some)
+    regressor = inner("regressor", str(params.get("regressor", "extra_trees")), "regression")
+    if model == "regress_and_cut":
+        folds = hyper.settings(DecisionSettings, params).inner_folds
+        return RegressAndCut(regressor, folds, random_state=seed)
+    classifier = inner("classifier", str(params.get("classifier", "extra_trees")), "classification")
+    combine, least = params.get("combine", "gate"), params.get("least", 0.05)
+    if combine not in RULES:
+        mend = did_you_mean(str(combine), RULES)
+        raise InputError("params.combine", f"{combine!r} is not a choice", mend)
+    gate_at = float(params.get("gate_at", 0.5))
+    if not 0.0 < gate_at < 1.0:
+        raise InputError("params.gate_at", f"0 < value < 1 must hold, but got {gate_at!r}")
+    return Hurdle(classifier, regressor, combine, float(least), gate_at)
+
+
+def _decided(whole: BaseEstimator, params: Mapping[str, Any], seed: int) -> BaseEstimator:
+    how = hyper.settings(DecisionSettings, params)
+    costs = params.get("costs")
+    if how.calibrate == "none" and how.threshold == "half" and costs is None:
+        return whole
+    return Decided(
+        whole, how.calibrate, how.threshold, how.threshold_metric, how.miss_cost, costs,
+        how.inner_folds, random_state=seed,
+    )  # fmt: skip
 
 
 def target_transform(model: str, task: Task, settings: PrepareSettings) -> str:
-    """none, standard or log1p; what `auto` means for that model."""
+    """none, or one of TRANSFORMS; what `auto` means for that model."""
     if task == "classification":
         return "none"
     if settings.target_transform == "auto":
@@ -130,10 +178,7 @@ def target_transform(model: str, task: Task, settings: PrepareSettings) -> str:
 
 def check_log_target(y: np.ndarray) -> None:
     """InputError where log1p of a target does not exist."""
-    if y.min() <= -1:
-        raise InputError(
-            "params.target_transform", f"log1p needs targets above -1, got {y.min():g}", "standard"
-        )
+    check_target("log1p", y)
 
 
 def predictions(fitted: Any, x: np.ndarray, metric: Metric) -> np.ndarray:
@@ -145,23 +190,21 @@ def predictions(fitted: Any, x: np.ndarray, metric: Metric) -> np.ndarray:
     return np.asarray(fitted.decision_function(x), dtype=float)
 
 
-def fit(pipe: Any, x: np.ndarray, y: np.ndarray) -> Any:
-    """`pipe` fitted on training rows alone. A value that scikit-learn refuses is an InputError."""
+def fit(
+    pipe: Any,
+    x: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray | None = None,
+    amounts: np.ndarray | None = None,
+) -> Any:
+    """`pipe` fitted on training rows alone. A value that scikit-learn refuses is an InputError.
+
+    For classes: `groups` (n,) are kept whole by inner folds; `amounts` (n,) are the numbers that the
+    labels were cut from, which `regress_and_cut` learns.
+    """
     try:
-        return pipe.fit(x, y)
+        return fit_beside(pipe, x, y, groups, amounts)
     except ValueError as error:
         if type(error).__name__ != "InvalidParameterError":  # a private class, a public name
             raise
         raise InputError("params", f"{error!s:.300}", "see scikit-learn's page on it") from None
-
-
-def _estimator(model: str, task: Task, params: Mapping[str, Any], seed: int) -> BaseEstimator:
-    check_model(model)
-    kind = ESTIMATORS[model][0 if task == "regression" else 1]
-    estimator = kind()
-    # A space has no null: the word stands for it (max_depth, max_features, class_weight).
-    given = {name: None if value == "none" else value for name, value in params.items()}
-    fixed = {"random_state": seed, "n_jobs": 1}
-    known = estimator.get_params()
-    estimator.set_params(**given, **{k: v for k, v in fixed.items() if k in known})
-    return estimator

@@ -27,16 +27,16 @@ class RandomStream:
 
     def __init__(self, seed: int, device: torch.device) -> None:
         self._cuda = device if device.type == "cuda" else None
-        self._outer = self._now()
+        self._outer = self.now()
         torch.random.default_generator.manual_seed(seed)
         if self._cuda is not None:
             with torch.cuda.device(self._cuda):
                 torch.cuda.manual_seed(seed)
-        self._own = self._now()
+        self._own = self.now()
         self._set(self._outer)
 
     def __enter__(self) -> None:
-        self._outer = self._now()
+        self._outer = self.now()
         self._set(self._own)
 
     def __exit__(
@@ -45,7 +45,7 @@ class RandomStream:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._own = self._now()
+        self._own = self.now()
         self._set(self._outer)
 
     def capture(self) -> Arrays:
@@ -56,11 +56,16 @@ class RandomStream:
         known = [name for name in self._own if name == "cpu" or f"random/{name}" in arrays]
         self._own |= {n: torch.from_numpy(_array(arrays, f"random/{n}").copy()) for n in known}
 
-    def _now(self) -> dict[str, Tensor]:
+    def now(self) -> dict[str, Tensor]:
+        """Where torch's generators stand; inside `with`, this stream."""
         states = {"cpu": torch.get_rng_state()}
         if self._cuda is not None:
             states["cuda"] = torch.cuda.get_rng_state(self._cuda)
         return states
+
+    def put_back(self, states: Mapping[str, Tensor]) -> None:
+        """Inside `with`: to where `now` saw the stream."""
+        self._set(states)
 
     def _set(self, states: Mapping[str, Tensor]) -> None:
         torch.set_rng_state(states["cpu"])

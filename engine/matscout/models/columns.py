@@ -1,0 +1,178 @@
+"""A table's inputs side by side, in named blocks, and what is done to them inside a training fold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler
+
+from matscout.data.composition import composition_features, element_fractions
+from matscout.errors import InputError, did_you_mean
+from matscout.models.hyperparameters import PrepareSettings
+
+MAX_CATEGORIES = 64
+"""Columns that one column of words may become; rarer words share the last. A column of formulas
+would otherwise become as many columns as there are rows."""
+
+FRACTIONS, STATISTICS = "fractions", "statistics"
+"""Blocks that are made of a column of formulas; several columns make `fractions:NAME` each."""
+
+_SCALERS: dict[str, Callable[[], Any]] = {"standard": StandardScaler, "robust": RobustScaler}
+
+Block = tuple[str, int, int]
+"""Name, first column, and the one after the last."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """`x` (n, d): `numbers` columns of numbers first, then words as codes; NaN where missing.
+
+    `blocks` names ranges of the numbers; those in no block are one more, `numbers`.
+    """
+
+    x: np.ndarray
+    numbers: int
+    blocks: tuple[Block, ...] = ()
+
+
+def columns(
+    numeric: Mapping[str, np.ndarray],
+    words: Mapping[str, np.ndarray],
+    formulas: Sequence[str] = (),
+    more: Mapping[str, np.ndarray] | None = None,
+) -> Columns:
+    """Inputs side by side. Codes only rename words, "" (missing) becomes NaN; nothing is fitted.
+
+    The words named in `formulas` are chemical formulas, and become two blocks: the fraction of each
+    element that occurs (no other row changes a fraction; one that only judged rows have is constant
+    in training), and statistics of the elements' properties. `more` are blocks made elsewhere, by
+    name, (n, k) each: CHGNet's features of a crystal, say. InputError for a cell that is no formula.
+    """
+    for name in formulas:
+        if name not in words:
+            mend = did_you_mean(name, words) if words else "name a column of words"
+            raise InputError("formulas", f"'{name}' is no column of words", mend)
+    parts = [np.asarray(values, dtype=float)[:, None] for values in numeric.values()]
+    blocks: list[Block] = []
+    start = len(parts)
+    made = {**_of_formulas(words, formulas), **(more or {})}
+    for block, values in made.items():
+        blocks.append((block, start, start + values.shape[1]))
+        start += values.shape[1]
+        parts.append(np.asarray(values, dtype=float))
+    for name, cells in words.items():
+        if name in formulas:
+            continue
+        codes = np.unique(cells.astype(str), return_inverse=True)[1].astype(float)
+        codes[cells == ""] = np.nan
+        parts.append(codes[:, None])
+    return Columns(np.hstack(parts), start, tuple(blocks))
+
+
+def _of_formulas(words: Mapping[str, np.ndarray], formulas: Sequence[str]) -> dict[str, np.ndarray]:
+    made: dict[str, np.ndarray] = {}
+    for name in formulas:
+        tail = f":{name}" if len(formulas) > 1 else ""
+        cells = [str(cell) for cell in words[name]]
+        try:
+            made[FRACTIONS + tail] = element_fractions(cells)[1]
+            made[STATISTICS + tail] = composition_features(cells)[1]
+        except ValueError as error:
+            what = str(error) if "" not in cells else f"row {cells.index('') + 1} has no formula"
+            raise InputError(f"column '{name}'", what, "mend it, or drop the row") from None
+    return made
+
+
+def kept(data: Columns, settings: PrepareSettings) -> list[Block]:
+    """The blocks of numbers that `settings.features` leaves, as ranges of `data.x`: first those
+    outside all blocks, one column each. InputError where it chooses and there are no formulas.
+    """
+    inside = {column for _, start, stop in data.blocks for column in range(start, stop)}
+    alone = [("numbers", j, j + 1) for j in range(data.numbers) if j not in inside]
+    named = list(data.blocks)
+    if settings.features != "all":
+        made = [block for block in named if _source(block) in (FRACTIONS, STATISTICS)]
+        if not made:
+            what = f"'{settings.features}' are of formulas, and no column of them was named"
+            raise InputError("params.features", what, "name one under formulas, or leave it out")
+        drop = STATISTICS if settings.features == FRACTIONS else FRACTIONS
+        named = [block for block in named if _source(block) != drop]
+    return [*alone, *named]
+
+
+def _source(block: Block) -> str:
+    return block[0].split(":")[0]
+
+
+def prepared_blocks(data: Columns, settings: PrepareSettings) -> tuple[Block, ...]:
+    """The blocks as `preparation` puts them side by side: name, first column and the one after the
+    last; the words, one-hot, come last, and end at -1 (how many there are the training rows say).
+    """
+    found: dict[str, list[int]] = {}
+    place = 0
+    for name, start, stop in kept(data, settings):
+        ends = found.setdefault(name, [place, place])
+        place += stop - start
+        ends[1] = place
+    blocks = [(name, first, last) for name, (first, last) in found.items()]
+    if data.x.shape[1] > data.numbers:
+        blocks.append(("words", place, -1))
+    return tuple(blocks)
+
+
+def preparation(data: Columns, settings: PrepareSettings) -> ColumnTransformer:
+    """Impute and scale the numbers, one-hot the words (a missing word is a word of its own)."""
+    return ColumnTransformer(
+        [
+            ("numbers", _numbers(settings), _places(data, settings)),
+            ("words", _one_hot(), list(range(data.numbers, data.x.shape[1]))),
+        ]
+    )
+
+
+def sampled_preparation(
+    data: Columns, settings: PrepareSettings, sampler: Any
+) -> list[tuple[str, Any]]:
+    """`preparation` as steps of a pipeline whose `sampler` sees words as codes, one-hot after it:
+    SMOTE-NC takes the commonest word of a row's neighbours, where SMOTE would mix words.
+    """
+    places = _places(data, settings)
+    words = list(range(data.numbers, data.x.shape[1]))
+    if not words:
+        return [("prepare", preparation(data, settings)), ("resample", sampler)]
+    known = SimpleImputer(strategy="constant", fill_value=-1.0)
+    coded = ColumnTransformer([("numbers", _numbers(settings), places), ("words", known, words)])
+    wide = len(places)
+    spread = ColumnTransformer(
+        [
+            ("numbers", "passthrough", list(range(wide))),
+            ("words", _one_hot(), list(range(wide, wide + len(words)))),
+        ]
+    )
+    sampler.set_params(words_from=wide)
+    return [("prepare", coded), ("resample", sampler), ("spread", spread)]
+
+
+def _places(data: Columns, settings: PrepareSettings) -> list[int]:
+    return [j for _, start, stop in kept(data, settings) for j in range(start, stop)]
+
+
+def _numbers(settings: PrepareSettings) -> Pipeline:
+    steps: list[tuple[str, Any]] = [
+        ("impute", SimpleImputer(strategy=settings.imputer, keep_empty_features=True))
+    ]
+    if settings.scaler != "none":
+        steps.append(("scale", _SCALERS[settings.scaler]()))
+    return Pipeline(steps)
+
+
+def _one_hot() -> OneHotEncoder:
+    return OneHotEncoder(
+        handle_unknown="infrequent_if_exist", max_categories=MAX_CATEGORIES, sparse_output=False
+    )

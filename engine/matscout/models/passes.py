@@ -1,0 +1,62 @@
+"""How many rows go through a network at once, whatever the size of the batch that makes a step.
+
+A step's batch is cut into parts, whose gradients add up to the batch's own (but for layers that look
+at their whole part, such as batch normalisation). So one crystal of thousands of atoms does not
+decide how much memory a sweep needs, and running out of it halves the parts, not the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
+
+
+@dataclass(frozen=True)
+class Passes:
+    """sizes  (n,) what each row weighs: for crystals, atoms and bonds (`GraphTable.sizes`)
+    most   so much goes through at once, 0: no bound. A row that weighs more goes alone
+    mixed  bfloat16 where CUDA has it (no scaling of the loss needed, unlike float16); elsewhere
+           nothing changes
+    """
+
+    sizes: np.ndarray | None = None
+    most: int = 0
+    mixed: bool = False
+
+    def parts(self, rows: Tensor, at_once: int = 0) -> list[Tensor]:
+        """`rows` (b,) in parts of `most` by weight and of `at_once` rows, 0: no bound.
+
+        The parts are in order of weight, like with like, where the batch has to be cut by weight;
+        else `rows` as they are. A last part of one row joins its neighbour where it may.
+        """
+        bounded = self.sizes is not None and self.most > 0
+        if bounded and self.sizes is not None:
+            numbers = rows.cpu().numpy()
+            weights = self.sizes[numbers]
+            if weights.sum() > self.most:
+                order = np.argsort(weights, kind="stable")
+                ends = _cuts(weights[order], self.most, at_once or len(order))
+                cut = rows[torch.from_numpy(order).to(rows.device)]
+                return list(cut.tensor_split(ends))
+        if not at_once or len(rows) <= at_once:
+            return [rows]
+        parts = list(rows.split(at_once))
+        if len(parts[-1]) == 1 and at_once > 1:
+            parts[-2:] = [torch.cat(parts[-2:])]
+        return parts
+
+
+def _cuts(weights: np.ndarray, most: int, at_once: int) -> list[int]:
+    """Where parts begin, but for the first: greedily, each as full as it may be."""
+    cuts, filled, count = [], 0, 0
+    for place, weight in enumerate(weights.tolist()):
+        if count and (filled + weight > most or count == at_once):
+            cuts.append(place)
+            filled, count = 0, 0
+        filled, count = filled + weight, count + 1
+    return cuts
