@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from matscout.data.prototypes import substituted
 from matscout.data.structures import StructureSet, save_structures
@@ -15,6 +17,7 @@ from matscout.errors import InputError
 from matscout.evaluate.base import Context
 from matscout.evaluate.trainer_crystal import CrystalGraphTrainer
 from matscout.models import neighbors
+from matscout.models.hyperparameters import GraphSettings
 from matscout.trial import Measurement, Report
 
 SMALL = {"atom_features": 16, "convolutions": 1, "head_features": 16, "gaussians": 12}
@@ -57,6 +60,21 @@ def test_it_learns_and_reports(crystals: str, tmp_path: Path) -> None:
     again = evaluated(trainer, {"batch_size": 8}, seed=1)
     assert again == (reports, last)
     assert evaluated(trainer, {"batch_size": 8}, seed=2)[1] != last
+
+
+def test_parts_keep_the_batch_and_throughput_is_written(crystals: str, tmp_path: Path) -> None:
+    """Big crystals go through in parts; without batch normalisation that changes nothing."""
+    params = {"batch_size": 16, "norm": "none"}
+    whole = CrystalGraphTrainer(structures=crystals, epochs=2)
+    cut = CrystalGraphTrainer(structures=crystals, epochs=2, most_at_once=150)
+    sizes = cut.data.graphs(GraphSettings(), None, torch.device("cpu")).sizes
+    assert sizes.sum() > 10 * 150 > sizes.max() > 20
+    one, other = (evaluated(t, params, workdir=tmp_path, seed=1)[1] for t in (whole, cut))
+    assert other.values["mae"] == pytest.approx(one.values["mae"], rel=1e-4)
+    about = json.loads((tmp_path / "throughput.json").read_text())
+    assert about["structures"] == 2 * 32 and about["device"] == "cpu"
+    assert about["structures_per_s"] == pytest.approx(64 / about["seconds"])
+    assert not [p.name for p in tmp_path.iterdir() if p.name.startswith(".")]
 
 
 def test_folds_side_by_side_report_their_mean(crystals: str) -> None:
@@ -131,6 +149,8 @@ def test_batch_normalisation_survives_a_last_batch_of_one_atom(tmp_path: Path) -
     [
         ({"structures": "absent.json"}, {}, "absent.json: no such file"),
         ({"predict": "energy"}, {}, 'no target "energy"'),
+        ({"most_at_once": -1}, {}, "trainer.most_at_once: must be a whole number"),
+        ({"mixed_precision": "yes"}, {}, "trainer.mixed_precision: must be true or false"),
         ({"metric": "accuracy"}, {}, "'accuracy' is for classification"),
         ({"task": "classification"}, {}, "classes must be 0, 1"),
         ({"split": "hold-out"}, {}, "did you mean 'holdout'"),

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymatgen.core import Lattice, Structure
 
+from matscout.data.graphs import GraphStore
 from matscout.models import neighbors
 from matscout.models.neighbors import (
     Neighbors,
-    cached_neighbors,
+    all_neighbors,
     find_neighbors,
     nearest,
     structure_key,
@@ -103,11 +104,9 @@ def equal(one: Neighbors, other: Neighbors) -> bool:
     return all(np.array_equal(getattr(one, n), getattr(other, n)) for n in names)
 
 
-def test_the_cache_is_used_and_keyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    fresh = cached_neighbors(PEROVSKITE, 5.0, tmp_path)
+def test_the_store_is_used_and_keyed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (fresh,) = all_neighbors([PEROVSKITE], 5.0, tmp_path)
     assert equal(fresh, find_neighbors(PEROVSKITE, 5.0))
-    assert len(list(tmp_path.rglob("*.safetensors"))) == 1
-    assert not [p for p in tmp_path.rglob(".*")], "a draft was left behind"
     searched = []
     real = find_neighbors
 
@@ -116,9 +115,11 @@ def test_the_cache_is_used_and_keyed(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return real(structure, cutoff)
 
     monkeypatch.setattr(neighbors, "find_neighbors", counted)
-    assert equal(cached_neighbors(PEROVSKITE, 5.0, tmp_path), fresh) and searched == []
-    cached_neighbors(PEROVSKITE, 5.5, tmp_path)
-    cached_neighbors(PEROVSKITE, 5.0, None)
+    for found in all_neighbors([PEROVSKITE, PEROVSKITE], 5.0, tmp_path):
+        assert equal(found, fresh)
+    assert searched == []
+    all_neighbors([PEROVSKITE, PEROVSKITE], 5.5, tmp_path)
+    all_neighbors([PEROVSKITE], 5.0, None)
     assert searched == [5.5, 5.0]
     moved = PEROVSKITE.copy()
     moved.translate_sites([0], [1e-9, 0, 0])
@@ -128,15 +129,24 @@ def test_the_cache_is_used_and_keyed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(keys) == 3
 
 
-def test_a_damaged_cache_file_is_found_out_and_mended(tmp_path: Path) -> None:
-    salt = Structure(Lattice.cubic(3.0), ["Cs"], [[0, 0, 0]])
-    fresh = cached_neighbors(salt, 3.1, tmp_path)
-    (path,) = tmp_path.rglob("*.safetensors")
-    whole = path.read_bytes()
-    for place in range(0, len(whole), 3):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
-        assert equal(cached_neighbors(salt, 3.1, tmp_path), fresh), place
-    for length in (0, 1, 8, len(whole) // 2, len(whole) - 1):
-        path.write_bytes(whole[:length])
-        assert equal(cached_neighbors(salt, 3.1, tmp_path), fresh)
-        assert path.read_bytes() == whole
+def test_a_long_run_that_is_killed_keeps_its_packs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neighbors, "_TO_A_PACK", 2)
+    salts = [Structure(Lattice.cubic(3.0 + k / 10), ["Cs"], [[0, 0, 0]]) for k in range(5)]
+    whole = [find_neighbors(s, 3.35) for s in salts]
+    real = find_neighbors
+
+    def killed(structure: Structure, cutoff: float) -> Neighbors:
+        if structure == salts[3]:
+            raise KeyboardInterrupt
+        return real(structure, cutoff)
+
+    monkeypatch.setattr(neighbors, "find_neighbors", killed)
+    with pytest.raises(KeyboardInterrupt):
+        all_neighbors(salts, 3.35, tmp_path)
+    monkeypatch.setattr(neighbors, "find_neighbors", lambda s, c: real(s, c))
+    assert len(GraphStore(tmp_path)) == 2
+    for one, other in zip(all_neighbors(salts, 3.35, tmp_path), whole, strict=True):
+        assert equal(one, other)
+    assert not len(whole[4]), "an atom without neighbours is remembered, too"

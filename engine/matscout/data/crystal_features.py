@@ -41,7 +41,7 @@ def crystal_features(
     """
     out = np.empty((len(structures), WIDTH))
     for row, structure in enumerate(structures):
-        key = _key(structure)
+        key = key_of(structure)
         if key not in _known:
             _known[key] = _computed(structure, names[row] if names else f"structure {row}")
         out[row] = _known[key]
@@ -91,7 +91,7 @@ def _quiet() -> Iterator[None]:
         yield
 
 
-def _key(structure: Structure) -> str:
+def key_of(structure: Structure) -> str:
     """SHA-256 of lattice, species and fractional coordinates, as their 64-bit patterns."""
     digest = hashlib.sha256(np.ascontiguousarray(structure.lattice.matrix, dtype="<f8").tobytes())
     digest.update(np.array([site.specie.Z for site in structure], dtype="<i8").tobytes())

@@ -56,6 +56,16 @@ class ChgnetPotential:
         per_atom = [found] if isinstance(found, dict) else found
         return np.array([float(a["e"]) * len(s) for a, s in zip(per_atom, structures, strict=True)])
 
+    def energy_and_moments(self, structure: Structure) -> tuple[float, np.ndarray]:
+        """eV per cell, and the size of each atom's magnetic moment in Bohr magnetons, (n_atoms,).
+
+        Raises ExperimentFailed as `energies_eV` does.
+        """
+        with _answers():
+            graph = self._model.graph_converter(structure)
+            found = self._model.predict_graph(graph, task="em")
+        return float(found["e"]) * len(structure), np.asarray(found["m"], dtype=float)
+
     def energy_forces_stress(self, structure: Structure) -> tuple[float, np.ndarray, np.ndarray]:
         """eV per cell, eV/A (n_atoms, 3) and eV/A^3 (3, 3), tension positive, as ASE has it.
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import torch
 
+from matscout.clock import SystemClock
 from matscout.data.splits import Fold, split
 from matscout.data.structures import StructureSet, load_structures
 from matscout.errors import InputError
@@ -20,15 +24,18 @@ from matscout.evaluate.lockstep import Lockstep, NetworkFold
 from matscout.evaluate.trainer_options import check_folds, digest, write_predictions
 from matscout.models import hyperparameters as hyper
 from matscout.models.cgcnn import Cgcnn
-from matscout.models.crystal_graph import GraphTable, crystal_graph
+from matscout.models.crystal_graph import GraphTable, crystal_graphs
 from matscout.models.fit import Fit
 from matscout.models.metrics import Metric, Task, dummy_score, metric
 from matscout.models.neighbors import structure_key
 from matscout.models.objective import Objective
+from matscout.models.passes import Passes
 from matscout.trial import Measurement, Report
 
 if TYPE_CHECKING:
     from matscout.evaluate.trainer_crystal import CrystalGraphTrainer
+
+log = logging.getLogger(__name__)
 
 GRAPH_TABLES = 4  # settings of the graph remembered at once; a sweep seldom varies them
 
@@ -51,7 +58,7 @@ class CrystalData:
         """All crystals as graphs, on `device`."""
         key = (settings, str(device))
         if key not in self._tables:
-            made = [crystal_graph(s, settings, cache) for s in self.crystals.structures]
+            made = crystal_graphs(self.crystals.structures, settings, cache)
             while len(self._tables) >= GRAPH_TABLES:
                 self._tables.pop(next(iter(self._tables)))
             self._tables[key] = GraphTable(made, device)
@@ -93,10 +100,16 @@ def by_epochs(
         _network_fold(trainer, data, params, graphs, fold, context.seed, device)
         for fold in range(len(data.folds))
     ]
-    print_of = trainer.fingerprint(data.digest, params, context.seed)
+    # Parts change what batch normalisation sees; runs of old had none, and their prints stay.
+    cut = f" {trainer.most_at_once}" if trainer.most_at_once else ""
+    print_of = trainer.fingerprint(data.digest + cut, params, context.seed)
     keeper = Keeper(context.checkpoints, print_of, trainer.cadence)
     run = Lockstep(parts, data.metric, trainer.epochs, trainer.target_name, keeper)
-    if not (yield from run.train(context)):
+    clock = SystemClock()
+    begun_s = clock.monotonic()
+    finished = yield from run.train(context)
+    write_throughput(parts, clock.monotonic() - begun_s, context)
+    if not finished:
         return
     y = data.crystals.target
     rows = [
@@ -106,6 +119,20 @@ def by_epochs(
     ]
     write_predictions(context.workdir, data.crystals.ids, rows)
     yield trainer.measurement(run.last, data.dummies, data.metric.sign, "crystal-graph trainer")
+
+
+def write_throughput(parts: Sequence[NetworkFold], seconds: float, context: Context) -> None:
+    """Training structures a second of this attempt, judging and checkpoints included."""
+    seen = sum(part.fit.rows_seen for part in parts)
+    rate = seen / seconds if seconds > 0 else 0.0
+    log.info("trial %d: %.0f structures/s on %s", context.trial, rate, context.device)
+    if context.workdir is None:
+        return
+    about = {"structures": seen, "seconds": seconds, "structures_per_s": rate}
+    context.workdir.mkdir(parents=True, exist_ok=True)
+    draft = context.workdir / f".throughput.{os.getpid()}"
+    draft.write_text(json.dumps({**about, "device": context.device}) + "\n", encoding="utf-8")
+    os.replace(draft, context.workdir / "throughput.json")
 
 
 def _network_fold(
@@ -132,6 +159,7 @@ def _network_fold(
         epochs=trainer.epochs,
         seed=np.random.SeedSequence([seed, number]),
         device=device,
+        passes=Passes(graphs.sizes, trainer.most_at_once, trainer.mixed_precision),
     )
     return NetworkFold(fit, objective, judge, y[judge])
 

@@ -24,11 +24,16 @@ SPLITS = ("holdout", "kfold", "repeated", "stratified", "grouped")
 @dataclass(frozen=True, kw_only=True)
 class CrystalGraphTrainer(TrainerOptions):
     """Learns the number called `predict` of the crystals in `structures`, as `load_structures`
-    reads them, with a network of the CGCNN kind.
+    reads them, with a network of the CGCNN kind, on the device that the fleet has lent.
 
     `split` is a fixed holdout of `fraction` by default; a grouped split keeps polymorphs (equal
     reduced formulas) together. Hyperparameters are the fields of GraphSettings, CgcnnSettings and
     FitSettings. Neighbour lists are kept in the folder `graph_cache`, if given, between processes.
+
+    `most_at_once` bounds the atoms and bonds that go through the network together: a bigger batch is
+    taken in parts of crystals of like size, whose gradients add up (0: no bound). Where a device runs
+    out of memory, parts are halved and the batch stays as it is. `mixed_precision` has effect on CUDA
+    alone. Structures a second are logged and written to throughput.json in the attempt's folder.
 
     A step is an epoch of every fold. Checkpoints come every `checkpoint_epochs` epochs, and inside
     an epoch after `checkpoint_s` seconds or `checkpoint_batches` batches.
@@ -38,6 +43,8 @@ class CrystalGraphTrainer(TrainerOptions):
     predict: str = "target"
     split: str = "holdout"
     graph_cache: Path | None = None
+    most_at_once: int = 0
+    mixed_precision: bool = False
 
     costly = False
 
@@ -50,6 +57,12 @@ class CrystalGraphTrainer(TrainerOptions):
             raise InputError(
                 "trainer.split", f"no split is '{self.split}'", did_you_mean(self.split, SPLITS)
             )
+        most = self.most_at_once
+        if not isinstance(most, int) or isinstance(most, bool) or most < 0:
+            raise InputError("trainer.most_at_once", f"must be a whole number >= 0, got {most!r}")
+        if not isinstance(self.mixed_precision, bool):
+            what = f"must be true or false, got {self.mixed_precision!r}"
+            raise InputError("trainer.mixed_precision", what)
         hyper.check_names(self.hyperparameters, HYPERPARAMETERS, "trainer.hyperparameters")
 
     def check(self, names: Iterable[str]) -> None:

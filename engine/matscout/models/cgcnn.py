@@ -33,23 +33,38 @@ class GaussianDistances(nn.Module):
         return torch.where(exponent < FAINT, torch.exp(-exponent.clamp(max=FAINT)), 0.0)
 
 
-class Cgcnn(nn.Module):
-    """A batch of B crystals with N atoms and E bonds -> (B, outputs).
+class CrystalBody(nn.Module):
+    """A batch of B crystals with N atoms and E bonds -> (B, width), what a head is shown.
 
     Atoms start as a learned vector for each element. Each convolution is Eq. (5) of the paper,
-    which is `CGConv`; pooling is Eq. (2) with the normalised sum, so the prediction is intensive:
-    that of a supercell is that of its cell.
+    which is `CGConv`; pooling is Eq. (2) with the normalised sum, so the features are intensive:
+    those of a supercell are those of its cell. This is what transfer keeps of a trained network.
     """
 
-    def __init__(self, settings: CgcnnSettings, cutoff_angstrom: float, outputs: int = 1) -> None:
+    def __init__(self, settings: CgcnnSettings, cutoff_angstrom: float) -> None:
         super().__init__()
-        width = settings.atom_features
-        self.embedding = nn.Embedding(ELEMENTS, width)
+        self.width = settings.atom_features
+        self.embedding = nn.Embedding(ELEMENTS, self.width)
         self.distances = GaussianDistances(cutoff_angstrom, settings.gaussians)
         self.convolutions = nn.ModuleList(
-            CGConv(width, dim=settings.gaussians, batch_norm=settings.norm == "batch")
+            CGConv(self.width, dim=settings.gaussians, batch_norm=settings.norm == "batch")
             for _ in range(settings.convolutions)
         )
+
+    def forward(self, data: Data) -> Tensor:
+        atoms = self.embedding(data.z)  # (N, F)
+        bonds = self.distances(data.distance)  # (E, k)
+        for convolution in self.convolutions:
+            atoms = convolution(atoms, data.edge_index, bonds)  # (N, F)
+        return global_mean_pool(atoms, data.batch, data.num_graphs)  # (B, F)
+
+
+class Cgcnn(CrystalBody):
+    """A body and a multilayer perceptron on it: (B, outputs), intensive as the body is."""
+
+    def __init__(self, settings: CgcnnSettings, cutoff_angstrom: float, outputs: int = 1) -> None:
+        super().__init__(settings, cutoff_angstrom)
+        width = self.width
         layers: list[nn.Module] = []
         for _ in range(settings.head_layers):
             layers += [nn.Linear(width, settings.head_features), nn.Softplus()]
@@ -58,8 +73,4 @@ class Cgcnn(nn.Module):
         self.head = nn.Sequential(*layers, nn.Linear(width, outputs))
 
     def forward(self, data: Data) -> Tensor:
-        atoms = self.embedding(data.z)  # (N, F)
-        bonds = self.distances(data.distance)  # (E, k)
-        for convolution in self.convolutions:
-            atoms = convolution(atoms, data.edge_index, bonds)  # (N, F)
-        return self.head(global_mean_pool(atoms, data.batch, data.num_graphs))  # (B, outputs)
+        return self.head(super().forward(data))  # (B, outputs)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from pymatgen.core import Structure
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+
+from matscout.data.graphs import GraphStore
 
 TIE_ANGSTROM = 1e-3
 """Distances nearer to each other than this are one shell. Relaxed and published coordinates carry
 five digits or so, so that neighbours which symmetry makes equal differ by some 1e-5 angstrom."""
 
 _FORMAT = b"matscout neighbours 1"
+_TO_A_PACK = 2048
 
 
 @dataclass(frozen=True)
@@ -64,22 +64,32 @@ def nearest(found: Neighbors, count: int, tie_angstrom: float = TIE_ANGSTROM) ->
     return _take(found, (rank < count) | (found.distance <= found.distance[last] + tie_angstrom))
 
 
-def cached_neighbors(
-    structure: Structure, cutoff_angstrom: float, folder: Path | None
-) -> Neighbors:
-    """`find_neighbors`, remembered in `folder` under a hash of the crystal and the cut-off.
-
-    A cache file that is torn or altered is found out by its own hash, and written anew.
+def all_neighbors(
+    structures: Sequence[Structure], cutoff_angstrom: float, folder: Path | None = None
+) -> list[Neighbors]:
+    """`find_neighbors` of each, remembered in a store in `folder` (data/graphs.py), if given, under a
+    hash of the crystal and the cut-off. What the store has lost or finds damaged is made again.
     """
     if folder is None:
-        return find_neighbors(structure, cutoff_angstrom)
-    key = structure_key(structure, cutoff_angstrom)
-    path = folder / key[:2] / f"{key}.safetensors"
-    known = _read(path, key)
-    if known is None:
-        known = find_neighbors(structure, cutoff_angstrom)
-        _write(path, key, known)
-    return known
+        return [find_neighbors(structure, cutoff_angstrom) for structure in structures]
+    store = GraphStore(folder)
+    keys = [structure_key(structure, cutoff_angstrom) for structure in structures]
+    new: dict[str, Neighbors] = {}
+    made: dict[str, Neighbors] = {}
+    for key, structure in zip(keys, structures, strict=True):
+        if store.get(key) is None and key not in made:
+            new[key] = made[key] = find_neighbors(structure, cutoff_angstrom)
+        if len(new) == _TO_A_PACK:  # a long run that is killed has most of its work on disk
+            store.add({name: _arrays(found) for name, found in new.items()})
+            new = {}
+    store.add({name: _arrays(found) for name, found in new.items()})
+    return [made[key] if key in made else _known(store, key) for key in keys]
+
+
+def _known(store: GraphStore, key: str) -> Neighbors:
+    found = store.get(key)
+    assert found is not None
+    return Neighbors(**found)
 
 
 def structure_key(structure: Structure, cutoff_angstrom: float) -> str:
@@ -94,32 +104,6 @@ def structure_key(structure: Structure, cutoff_angstrom: float) -> str:
 
 def _arrays(found: Neighbors) -> dict[str, np.ndarray]:
     return {name: getattr(found, name) for name in ("center", "neighbor", "image", "distance")}
-
-
-def _sum(arrays: dict[str, np.ndarray], key: str) -> str:
-    digest = hashlib.sha256(key.encode())
-    for name in sorted(arrays):
-        digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}".encode())
-        digest.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return digest.hexdigest()
-
-
-def _read(path: Path, key: str) -> Neighbors | None:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            said = (file.metadata() or {}).get("sha256")
-        return Neighbors(**arrays) if said == _sum(arrays, key) else None
-    except (OSError, SafetensorError, TypeError, ValueError):
-        return None
-
-
-def _write(path: Path, key: str, found: Neighbors) -> None:
-    arrays = _arrays(found)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.stem}.{os.getpid()}.{threading.get_ident()}")
-    draft.write_bytes(save(arrays, metadata={"sha256": _sum(arrays, key)}))
-    os.replace(draft, path)
 
 
 def _take(found: Neighbors, keep: np.ndarray) -> Neighbors:

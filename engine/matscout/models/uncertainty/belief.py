@@ -1,0 +1,55 @@
+"""What every model that knows its own uncertainty says: a mean and two standard deviations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from matscout.models.inputs import Inputs
+
+
+@dataclass(frozen=True)
+class Belief:
+    """About b rows, each (b,), in the target's own unit.
+
+    epistemic  sd of the noise-free value: what more data would take away
+    aleatoric  sd of a measurement about that value: what more data would not
+    """
+
+    mean: np.ndarray
+    epistemic: np.ndarray
+    aleatoric: np.ndarray
+
+    @property
+    def sd(self) -> np.ndarray:
+        """Of a new measurement. The two variances add, by the law of total variance (Kendall and
+        Gal 2017, equation 9)."""
+        return np.hypot(self.epistemic, self.aleatoric)
+
+    def in_units(self, loc: float, scale: float) -> Belief:
+        """From a target that was standardised by (y - loc) / scale."""
+        return Belief(loc + scale * self.mean, scale * self.epistemic, scale * self.aleatoric)
+
+
+class Fitted(Protocol):
+    def predict(self, X: Inputs | np.ndarray) -> Belief:
+        """Pure: the same rows get the same belief, whatever their company."""
+
+
+class UncertainModel(Protocol):
+    def fit(self, X: Inputs | np.ndarray, y: np.ndarray) -> Fitted:
+        """X n rows (arrays are (n, d)), y (n,) physical units, n >= 2. Everything that is scaled is
+        scaled by these rows alone. ValueError for shapes that do not agree or values that are not
+        finite."""
+
+
+def check_rows(inputs: Inputs, y: np.ndarray, least: int = 2) -> np.ndarray:
+    """y as float64. ValueError unless it is finite and (n,), with n = len(inputs) >= least."""
+    y = np.asarray(y, dtype=np.float64)
+    if y.shape != (len(inputs),) or not np.isfinite(y).all():
+        raise ValueError(f"y must be finite and ({len(inputs)},), got shape {y.shape}")
+    if len(y) < least:
+        raise ValueError(f"needs {least} rows at least, got {len(y)}")
+    return y
