@@ -1,3 +1,5 @@
+"""What is SQLite's own: bytes of the file and of its log. The rest is in contracts/test_journals.py."""
+
 from __future__ import annotations
 
 import json
@@ -5,38 +7,22 @@ import multiprocessing
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from matscout import failpoint
 from matscout.clock import VirtualClock
-from matscout.errors import InputError, JournalDamaged, JournalUnavailable
+from matscout.errors import InputError, JournalDamaged
 from matscout.event import Event, EventKind
 from matscout.journal import Journal
-from matscout.owner import current_owner, refuse_network_file_system
+from matscout.owner import refuse_network_file_system
 from matscout.runfolder import RunFolder
 from matscout.wal import inspect_wal
 
 
-@pytest.fixture(autouse=True)
-def disarm() -> Iterator[None]:
-    yield
-    failpoint.arm("")
-
-
 def some_events(count: int) -> list[Event]:
-    events = [Event(EventKind.CREATED, body={"name": "x", "targets": [{"name": "y"}]})]
-    trial = 0
-    while len(events) < count:
-        events.append(Event(EventKind.ASKED, trial, body={"params": {"x": trial / 7}}))
-        events.append(Event(EventKind.DISPATCHED, trial, 1))
-        events.append(Event(EventKind.MEASURED, trial, 1, {"values": {"y": trial * 1.1}}))
-        trial += 1
-    return events[:count]
+    body = {"values": {"y": 1.1}, "source": "furnace 2"}
+    return [Event(EventKind.MEASURED, trial, 1, body) for trial in range(count)]
 
 
 def filled(folder: RunFolder, count: int = 50) -> list[Event]:
@@ -45,79 +31,6 @@ def filled(folder: RunFolder, count: int = 50) -> list[Event]:
             journal.append(event)
     with Journal.read_only(folder) as journal:
         return list(journal.read())
-
-
-def test_what_is_appended_is_read(folder: RunFolder) -> None:
-    events = filled(folder)
-    assert [e.seq for e in events] == list(range(1, 51))
-    assert {e.time for e in events} == {5.0}
-    assert [(e.kind, e.trial, e.attempt, e.body) for e in events] == [
-        (e.kind, e.trial, e.attempt, e.body) for e in some_events(50)
-    ]
-    with Journal.read_only(folder) as journal:
-        assert [e.seq for e in journal.read(since=47)] == [48, 49, 50]
-        assert journal.verify().events == 50
-
-
-def test_append_returns_what_stands_on_the_disk(folder: RunFolder) -> None:
-    with Journal.create(folder, VirtualClock(3.0)) as journal:
-        assert journal.append() == []
-        stamped = journal.append(*some_events(3))
-        assert [(e.seq, e.time) for e in stamped] == [(1, 3.0), (2, 3.0), (3, 3.0)]
-        assert list(journal.read()) == stamped
-
-
-def test_it_goes_on_after_being_closed(folder: RunFolder) -> None:
-    filled(folder, 4)
-    seen: list[Event] = []
-    with Journal.open(folder, seen.append) as journal:
-        assert len(seen) == 4
-        journal.append(Event(EventKind.STOPPED, body={"reason": "done"}))
-        assert journal.notes == []
-    with Journal.read_only(folder) as journal:
-        assert journal.verify().events == 5
-
-
-def test_a_reader_sees_what_a_writer_commits_and_changes_nothing(folder: RunFolder) -> None:
-    with Journal.create(folder) as writer, Journal.read_only(folder) as reader:
-        assert list(reader.read()) == []
-        writer.append(*some_events(3))
-        assert len(list(reader.read())) == 3
-        with pytest.raises(ValueError, match="opened to be read"):
-            reader.append(Event(EventKind.OPENED))
-
-
-@given(
-    bodies=st.lists(
-        st.dictionaries(
-            st.text(),
-            st.text()
-            | st.floats(allow_nan=False, allow_infinity=False)
-            | st.integers()
-            | st.none()
-            | st.booleans(),
-            max_size=4,
-        ),
-        max_size=5,
-    )
-)
-def test_any_json_body_survives(
-    tmp_path_factory: pytest.TempPathFactory, bodies: list[dict[str, object]]
-) -> None:
-    folder = RunFolder(tmp_path_factory.mktemp("any") / "run")
-    folder.root.mkdir()
-    with Journal.create(folder) as journal:
-        journal.append(*(Event(EventKind.OPENED, body=body) for body in bodies))
-    with Journal.read_only(folder) as journal:
-        assert [e.body for e in journal.read()] == bodies
-
-
-def test_nan_cannot_enter(folder: RunFolder) -> None:
-    with Journal.create(folder) as journal:
-        with pytest.raises(ValueError):
-            journal.append(Event(EventKind.MEASURED, 0, 1, {"values": {"y": float("nan")}}))
-        assert journal.last_seq == 0
-        journal.append(*some_events(1))
 
 
 # -- damage (promise R7) ---------------------------------------------------------------------------
@@ -237,30 +150,6 @@ def test_a_torn_tail_is_cut_and_reported(folder: RunFolder) -> None:
         assert journal.verify().notes == ()
 
 
-def test_a_changed_value_is_named_by_its_event(folder: RunFolder) -> None:
-    filled(folder)
-    with sqlite3.connect(folder.journal) as raw:
-        raw.execute("UPDATE events SET body = replace(body, '1.1', '9.9') WHERE seq = 7")
-    with pytest.raises(JournalDamaged, match="event 7 does not match its hash"):
-        Journal.open(folder)
-
-
-def test_a_removed_event_is_named(folder: RunFolder) -> None:
-    filled(folder)
-    with sqlite3.connect(folder.journal) as raw:
-        raw.execute("DELETE FROM events WHERE seq = 12")
-    with pytest.raises(JournalDamaged, match="event 12 is missing"):
-        Journal.open(folder)
-
-
-def test_a_lost_end_is_noticed_by_the_head(folder: RunFolder) -> None:
-    filled(folder)
-    with sqlite3.connect(folder.journal) as raw:
-        raw.execute("DELETE FROM events WHERE seq > 45")
-    with pytest.raises(JournalDamaged, match="event 46 is missing: 50 events were acknowledged"):
-        Journal.open(folder)
-
-
 def test_a_newer_journal_is_refused_untouched(folder: RunFolder) -> None:
     filled(folder)
     with sqlite3.connect(folder.journal) as raw:
@@ -280,63 +169,7 @@ def test_a_foreign_file_is_refused(folder: RunFolder) -> None:
         Journal.open(RunFolder(folder.root / "elsewhere"))
 
 
-# -- acknowledgement (promises R1, R8) -------------------------------------------------------------
-
-
-@pytest.mark.parametrize("place", ["journal.before_write", "journal.before_commit"])
-def test_a_disk_that_refuses_changes_nothing(folder: RunFolder, place: str) -> None:
-    with Journal.create(folder) as journal:
-        journal.append(*some_events(3))
-        failpoint.arm(f"{place}:1:raise")
-        with pytest.raises(JournalUnavailable):
-            journal.append(Event(EventKind.OPENED))
-        assert journal.last_seq == 3
-        journal.append(Event(EventKind.OPENED, body={"again": True}))
-        assert journal.verify().events == 4
-
-
-def _append_until_killed(folder: RunFolder, spec: str, told: str) -> None:
-    failpoint.arm(spec)
-    journal = Journal.create(folder)
-    with open(told, "w") as acknowledged:
-        for event in some_events(30):
-            seq = journal.append(event)[-1].seq
-            print(seq, file=acknowledged, flush=True)
-
-
-@pytest.mark.parametrize("count", [1, 2, 17])
-@pytest.mark.parametrize(
-    "place",
-    ["journal.before_write", "journal.before_commit", "journal.after_commit", "journal.after_head"],
-)
-def test_kill_9_loses_nothing_acknowledged(
-    folder: RunFolder, tmp_path: Path, place: str, count: int
-) -> None:
-    told = tmp_path / "acknowledged"
-    process = multiprocessing.get_context("fork").Process(
-        target=_append_until_killed, args=(folder, f"{place}:{count}:kill", str(told))
-    )
-    process.start()
-    process.join()
-    assert process.exitcode == -9
-    acknowledged = len(told.read_text().split()) if told.exists() else 0
-    with Journal.open(folder) as journal:
-        assert acknowledged <= journal.last_seq <= acknowledged + 1
-        journal.append(Event(EventKind.OPENED))
-
-
 # -- ownership (promise R14) -----------------------------------------------------------------------
-
-
-def test_a_second_driver_is_refused_with_the_owner(folder: RunFolder) -> None:
-    with Journal.create(folder) as first:
-        first.append(*some_events(2))
-        assert current_owner(folder.lock).endswith(f"process {os.getpid()}")
-        with pytest.raises(InputError, match=f"open elsewhere: host .*, process {os.getpid()}"):
-            Journal.open(folder)
-        first.append(Event(EventKind.OPENED))
-    assert current_owner(folder.lock) == ""
-    Journal.open(folder).close()
 
 
 def test_a_dead_owner_is_taken_over_at_once(folder: RunFolder) -> None:

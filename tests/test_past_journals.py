@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,12 +21,35 @@ ASSETS = Path(__file__).with_name("assets")
 PAST = sorted(ASSETS.glob("journal-*"))
 
 
-@pytest.fixture(params=PAST, ids=lambda p: p.name)
+@pytest.fixture(
+    params=[(p, on) for p in PAST for on in ("sqlite", "postgres")],
+    ids=lambda param: f"{param[0].name}-{param[1]}",
+)
 def past(request: pytest.FixtureRequest, tmp_path: Path) -> RunFolder:
-    shutil.copytree(request.param, tmp_path / request.param.name)
-    folder = RunFolder(tmp_path / request.param.name)
+    asset, backend = request.param
+    shutil.copytree(asset, tmp_path / asset.name)
+    folder = RunFolder(tmp_path / asset.name)
     folder.outbox.mkdir()
+    if backend == "postgres":
+        _move_to(request.getfixturevalue("postgres"), folder)
     return folder
+
+
+def _move_to(server: Any, folder: RunFolder) -> None:
+    """The same rows, as a server would have kept them."""
+    events = _raw(folder, "SELECT * FROM events ORDER BY seq")
+    folder.journal.unlink()
+    Journal.create(folder).close()
+    with server.admin() as connection:
+        _look_into(connection, folder)
+        for event in events:
+            connection.execute("INSERT INTO events VALUES (%s,%s,%s,%s,%s,%s,%s,%s)", event)
+        connection.execute("UPDATE head SET seq = %s, hash = %s", (events[-1][0], events[-1][-1]))
+
+
+def _look_into(connection: Any, folder: RunFolder) -> None:
+    schema = json.loads(folder.address.read_text())["schema"]
+    connection.execute("SELECT set_config('search_path', %s, false)", [f'"{schema}"'])
 
 
 def schema_of(folder: RunFolder) -> int:
@@ -67,22 +92,31 @@ def test_it_is_sound_and_reads_as_it_did(past: RunFolder) -> None:
         assert dict(history.obsolete) == {9: "old"} and history.begun_from_queue == 0
 
 
-def test_it_can_be_gone_on_with(past: RunFolder) -> None:
+def test_it_can_be_gone_on_with(past: RunFolder, request: pytest.FixtureRequest) -> None:
     """What is added is of the current schema; what stands is not rewritten."""
-    before = _schemas(past)
+
+    def schemas() -> list[int]:
+        query = "SELECT schema FROM events ORDER BY seq"
+        if past.journal.is_file():
+            return [schema for (schema,) in _raw(past, query)]
+        with request.getfixturevalue("postgres").admin() as connection:
+            _look_into(connection, past)
+            return [schema for (schema,) in connection.execute(query)]
+
+    before = schemas()
     journal, history, _ = reopen(past)
     with journal:
         for event in journal.append(Event(EventKind.MEASURED, 9, 1, {"values": {"y": 1.0}})):
             history.apply(event)
     assert history.best().id == 9  # type: ignore[union-attr]
-    assert _schemas(past) == [*before, SCHEMA] and set(before) == {schema_of(past)}
+    assert schemas() == [*before, SCHEMA] and set(before) == {schema_of(past)}
     with Journal.read_only(past) as journal:
         assert journal.verify().events == len(before) + 1
 
 
-def _schemas(folder: RunFolder) -> list[int]:
+def _raw(folder: RunFolder, query: str) -> list[Any]:
     raw = sqlite3.connect(folder.journal)
     try:
-        return [schema for (schema,) in raw.execute("SELECT schema FROM events ORDER BY seq")]
+        return raw.execute(query).fetchall()
     finally:
         raw.close()

@@ -91,7 +91,7 @@ class Campaign:
     def open(cls, path: str | Path) -> Campaign:
         """Open the campaign in the folder `path`, exactly where it was left."""
         folder = _folder(path)
-        if not folder.journal.is_file():
+        if not folder.holds_run:
             raise InputError(str(folder.root), "no campaign is here", "make one: Campaign.new")
         return cls(*campaign_at(folder))
 

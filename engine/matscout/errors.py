@@ -47,6 +47,10 @@ class JournalUnavailable(MatscoutError):
     """An append was not acknowledged (disk full, I/O error): nothing changed, try again."""
 
 
+class JournalTaken(RunFailed):
+    """Another driver has taken the run over: this one can write nothing more, and stops."""
+
+
 class ExperimentFailed(MatscoutError):
     """Raised by an evaluator: the experiment did not work. That is data, recorded as `failed`."""
 

@@ -1,9 +1,9 @@
 """The append-only record: the only truth about a run.
 
-One table of events on SQLite through SQLAlchemy Core. Each row carries the schema version and a
-SHA-256 chained to the row before. An append returns after the commit has reached the disk (WAL,
-synchronous=FULL); only then is anything acknowledged. One process writes, with one connection:
-SQLite 3.7.0–3.51.2 can corrupt a WAL that two connections write or checkpoint.
+One table of events, through SQLAlchemy Core: on SQLite in the run's folder, or on a PostgreSQL server
+(journal_sqlite.py, journal_postgres.py). Each row carries the schema version and a SHA-256 chained to
+the row before. An append returns after the commit has reached the disk; only then is anything
+acknowledged. One process writes, with one connection.
 """
 
 from __future__ import annotations
@@ -12,42 +12,23 @@ import gc
 import hashlib
 import json
 import os
-import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
-import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
-
+from matscout.checkpoint import write_durably
 from matscout.clock import Clock, SystemClock
-from matscout.errors import InputError, JournalDamaged, JournalUnavailable, one_line
+from matscout.errors import InputError, JournalDamaged, JournalUnavailable
 from matscout.event import SCHEMA, Event, EventKind
 from matscout.failpoint import failpoint
-from matscout.owner import Owner, refuse_network_file_system
+from matscout.journal_postgres import PostgresStore
+from matscout.journal_server import address_json, read_address, server_for
+from matscout.journal_sqlite import SqliteStore
+from matscout.journal_store import GENESIS, Row, Store, damaged, newer
+from matscout.owner import current_owner
 from matscout.runfolder import RunFolder
-from matscout.wal import inspect_wal
 
-GENESIS = "0" * 64
-
-_metadata = sa.MetaData()
-_events = sa.Table(
-    "events",
-    _metadata,
-    sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    sa.Column("schema", sa.Integer, nullable=False),
-    sa.Column("time", sa.Double, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("trial", sa.Integer),
-    sa.Column("attempt", sa.Integer),
-    sa.Column("body", sa.Text, nullable=False),
-    sa.Column("hash", sa.Text, nullable=False),
-)
 _KINDS = {kind.value: kind for kind in EventKind}
-_IN_ORDER = sa.select(*_events.c).order_by(_events.c.seq)
 
 
 @dataclass(frozen=True)
@@ -62,31 +43,39 @@ class Verdict:
 class Journal:
     """A run's journal, open. Make one with `create`, `open` (to write) or `read_only`."""
 
-    def __init__(
-        self, folder: RunFolder, engine: sa.Engine, owner: Owner | None, clock: Clock
-    ) -> None:
+    def __init__(self, folder: RunFolder, store: Store, clock: Clock, writes: bool) -> None:
         self._folder = folder
-        self._engine = engine
-        self._owner = owner
+        self._store = store
         self._clock = clock
-        self._connection = engine.connect()
+        self._writes = writes
         self._head: int | None = None
-        self._staged: list[dict[str, Any]] = []
+        self._staged: list[Row] = []
+        self._doubted: list[Row] = []  # given up by `append`, and perhaps on the disk all the same
         self.last_seq = 0
         self.last_hash = GENESIS
         self.notes: list[str] = []
 
+    @property
+    def where(self) -> str:
+        """The file or the server, for people."""
+        return self._store.where
+
     # -- opening ------------------------------------------------------------------------------
 
     @classmethod
-    def create(cls, folder: RunFolder, clock: Clock | None = None) -> Journal:
-        """A new, empty journal in a run's new folder."""
-        refuse_network_file_system(folder.journal)
-        owner = Owner.take(folder.lock)
-        os.close(os.open(folder.journal, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        journal = cls(folder, _engine(folder.journal, "rw"), owner, clock or SystemClock())
-        _metadata.create_all(journal._connection)
-        journal._connection.commit()
+    def create(
+        cls, folder: RunFolder, clock: Clock | None = None, url: str | None = None, name: str = ""
+    ) -> Journal:
+        """A new, empty journal for the run `name` in its new folder: on the PostgreSQL server that
+        the environment or `url` names (journal_server.py), or else in a SQLite file."""
+        server = server_for(url)
+        store: Store
+        if server is None:
+            store = SqliteStore.create(folder)
+        else:
+            store = postgres = PostgresStore.create(server, name or folder.name.strip("."))
+            write_durably(folder.address, address_json(server, postgres.schema))
+        journal = cls(folder, store, clock or SystemClock(), writes=True)
         journal._open_head()
         return journal
 
@@ -100,44 +89,44 @@ class Journal:
         """Open to write, after checking every record; `replay` gets each, once checked.
 
         InputError if another driver has it or a newer matscout wrote it; JournalDamaged, naming
-        the event, if it does not hold what was acknowledged.
+        the event, if it does not hold what was acknowledged; JournalUnavailable if no server answers.
         """
         _require(folder)
-        refuse_network_file_system(folder.journal)
-        owner = Owner.take(folder.lock)
+        on_server = folder.address.is_file()
+        store = PostgresStore.own(*read_address(folder)) if on_server else SqliteStore.own(folder)
+        journal = cls(folder, store, clock or SystemClock(), writes=True)
         try:
-            with cls.read_only(folder) as reader:
-                verdict = reader.verify(replay)
-            journal = cls(folder, _engine(folder.journal, "rw"), owner, clock or SystemClock())
+            verdict = journal.verify(replay)
+            journal.notes.extend([*verdict.notes, *store.begin_writing()])
+            journal.last_seq, journal.last_hash = verdict.events, verdict.hash
+            journal._open_head()
         except BaseException:
-            owner.release()
+            journal.close()
             raise
-        journal.last_seq, journal.last_hash = verdict.events, verdict.hash
-        journal.notes.extend(verdict.notes)
-        journal._open_head()
         return journal
 
     @classmethod
     def read_only(cls, folder: RunFolder) -> Journal:
         """Open to look, also while a driver writes. Changes nothing."""
         _require(folder)
-        try:
-            return cls(folder, _engine(folder.journal, "ro"), None, SystemClock())
-        except DBAPIError as error:
-            raise _unreadable(folder, error) from None
+        on_server = folder.address.is_file()
+        store = PostgresStore.look(*read_address(folder)) if on_server else SqliteStore.look(folder)
+        return cls(folder, store, SystemClock(), writes=False)
 
     # -- the three verbs ----------------------------------------------------------------------
 
     def append(self, *events: Event) -> list[Event]:
         """Add events in one transaction; returns them as they now stand on the disk (seq, time).
 
-        Raises JournalUnavailable, with nothing changed, if the disk would not have them.
+        Raises JournalUnavailable, with nothing acknowledged, if the disk would not have them. The same
+        events may be given again: should a server have taken them without an answer, they are known.
         """
         stamped = self.stage(*events)
         try:
             self.commit()
         except JournalUnavailable:
-            del self._staged[len(self._staged) - len(stamped) :]
+            first = len(self._staged) - len(stamped)
+            self._doubted, self._staged = self._staged[first:], self._staged[:first]
             raise
         return stamped
 
@@ -146,13 +135,13 @@ class Journal:
 
         For a loop that has to think between two events and wants one transaction for both.
         """
-        if self._owner is None:
+        if not self._writes:
             raise ValueError("this journal was opened to be read")
         now = self._clock.wall()
         stamped, rows = [], list(self._staged)
         for event in events:
             seq = rows[-1]["seq"] + 1 if rows else self.last_seq + 1
-            row: dict[str, Any] = {
+            row: Row = {
                 "seq": seq,
                 "schema": SCHEMA,
                 "time": now,
@@ -161,9 +150,10 @@ class Journal:
                 "attempt": event.attempt,
                 "body": event.body_json(),
             }
+            row["time"] = self._time_of_doubted(row)
             row["hash"] = _chained(rows[-1]["hash"] if rows else self.last_hash, **row)
             rows.append(row)
-            stamped.append(replace(event, seq=seq, time=now))
+            stamped.append(replace(event, seq=seq, time=row["time"]))
         self._staged = rows
         return stamped
 
@@ -174,19 +164,19 @@ class Journal:
         """
         if not self._staged:
             return
-        try:
-            failpoint("journal.before_write")
-            self._connection.execute(_events.insert(), self._staged)
-            failpoint("journal.before_commit")
-            self._connection.commit()
-        except (DBAPIError, OSError) as error:
-            self._connection.rollback()
-            raise JournalUnavailable(one_line(f"{self._folder.journal}: {_cause(error)}")) from None
+        self._store.add(self._staged)
         failpoint("journal.after_commit")
         last = self._staged[-1]
-        self._staged = []
+        self._staged, self._doubted = [], []
         self.last_seq, self.last_hash = last["seq"], last["hash"]
         self._write_head()
+
+    def _time_of_doubted(self, row: Row) -> float:
+        """Its own, unless it is an event over again that was given up: then it is to be that event."""
+        for known in self._doubted:
+            if all(known[key] == row[key] for key in row if key != "time"):
+                return float(known["time"])
+        return float(row["time"])
 
     def read(self, since: int = 0) -> Iterator[Event]:
         """Events after `since`, each checked against the chain; JournalDamaged at the first bad one."""
@@ -197,45 +187,44 @@ class Journal:
 
         JournalDamaged names what is wrong. `replay` gets each event once its hash is checked.
         """
-        tail = inspect_wal(self._folder.journal.with_name("journal.db-wal"))
-        if tail.damage:
-            raise JournalDamaged(str(self._folder.journal), tail.damage, _MEND)
-        self._check_pages()
+        torn_bytes = self._store.inspect()
         count, chain = 0, GENESIS
-        head_seq, head_hash = self._read_head()
-        at_head = GENESIS
+        heads = [self._read_head(), self._store.head()]
+        wanted = {head[0] for head in heads if head is not None}
+        passed = {0: GENESIS}
         with _without_garbage_collection():
             for event, chain in self._verified(0):
                 count = event.seq
-                if count == head_seq:
-                    at_head = chain
+                if count in wanted:
+                    passed[count] = chain
                 if replay is not None:
                     replay(event)
         notes = []
-        if tail.torn_bytes:
+        if torn_bytes:
             notes.append(
-                f"a torn tail of {tail.torn_bytes} bytes after event {count} is cut: "
+                f"a torn tail of {torn_bytes} bytes after event {count} is cut: "
                 "it was never acknowledged"
             )
-        if head_seq is None:
+        if not wanted:
             notes.append(
                 "journal.head is missing or unreadable: a journal cut short would not show"
             )
-        elif head_seq > count:
-            raise self._damaged(count + 1, f"is missing: {head_seq} events were acknowledged")
-        elif at_head != head_hash:
-            raise self._damaged(head_seq, "is not the event that was acknowledged")
+        for head in heads:
+            if head is None:
+                continue
+            seq, digest = head
+            if seq > count:
+                raise self._damaged(count + 1, f"is missing: {seq} events were acknowledged")
+            if passed.get(seq) != digest:
+                raise self._damaged(seq, "is not the event that was acknowledged")
         return Verdict(count, chain, tuple(notes))
 
     def close(self) -> None:
         """Let go of the journal. Twice is harmless."""
-        self._connection.close()
-        self._engine.dispose()
+        self._store.close()
         if self._head is not None:
             os.close(self._head)
             self._head = None
-        if self._owner is not None:
-            self._owner.release()
 
     def __enter__(self) -> Journal:
         return self
@@ -258,27 +247,23 @@ class Journal:
             pass  # a full disk must not take back what the commit has acknowledged
         failpoint("journal.after_head")
 
-    def _read_head(self) -> tuple[int | None, str]:
+    def _read_head(self) -> tuple[int, str] | None:
         try:
             seq, digest = self._folder.head.read_text().split()
             return int(seq), digest
         except (OSError, ValueError):
-            return None, ""
+            return None
 
     # -- rows ---------------------------------------------------------------------------------
 
     def _verified(self, since: int) -> Iterator[tuple[Event, str]]:
         chain = GENESIS if since == 0 else self._hash_at(since)
         expected = since
-        for row in self._rows(since):
+        for row in self._store.rows(since):
             expected += 1
             seq, schema, time, kind, trial, attempt, body, digest = row
             if isinstance(schema, int) and schema > SCHEMA:
-                raise InputError(
-                    str(self._folder.journal),
-                    f"event {seq} was written by a newer matscout (schema {schema}, here {SCHEMA})",
-                    "update matscout",
-                )
+                raise newer(self.where, seq, schema, SCHEMA)
             if seq != expected:
                 raise self._damaged(expected, f"is missing (event {seq} follows)")
             chain = _chained(chain, seq, schema, time, kind, trial, attempt, body)
@@ -290,40 +275,42 @@ class Journal:
                 raise self._damaged(seq, f"cannot be read ({error})") from None
             yield event, chain
 
-    def _rows(self, since: int) -> Iterator[Any]:
-        try:
-            query = _IN_ORDER.where(_events.c.seq > since)
-            for block in self._connection.execute(query).partitions(5000):
-                yield from block
-        except (DBAPIError, UnicodeDecodeError) as error:
-            raise _unreadable(self._folder, error) from None
-        finally:
-            self._connection.rollback()
-
-    def _check_pages(self) -> None:
-        """SQLite's own look at its pages: a broken tree may read well and break on the next write."""
-        try:
-            answer = self._connection.execute(sa.text("PRAGMA quick_check(1)")).scalar()
-        except (DBAPIError, UnicodeDecodeError) as error:
-            raise _unreadable(self._folder, error) from None
-        finally:
-            self._connection.rollback()
-        if answer != "ok":
-            raise JournalDamaged(str(self._folder.journal), one_line(str(answer)), _MEND)
-
     def _hash_at(self, seq: int) -> str:
-        query = sa.select(_events.c.hash).where(_events.c.seq == seq)
-        digest = self._connection.execute(query).scalar()
-        self._connection.rollback()
+        digest = self._store.hash_at(seq)
         if digest is None:
             raise self._damaged(seq, "is missing")
-        return str(digest)
+        return digest
 
     def _damaged(self, seq: int, what: str) -> JournalDamaged:
-        return JournalDamaged(str(self._folder.journal), f"event {seq} {what}", _MEND)
+        return damaged(self.where, f"event {seq} {what}")
 
 
-_MEND = "restore the run folder from a copy; events before it can be exported"
+def driver_of(folder: RunFolder) -> str:
+    """Who drives the run now ("host h, process 12"), or an empty text if nobody does."""
+    if not folder.address.is_file():
+        return current_owner(folder.lock)
+    store = PostgresStore.look(*read_address(folder))
+    try:
+        return store.driver()
+    finally:
+        store.close()
+
+
+def evict(folder: RunFolder) -> str:
+    """Take a run on a server from its driver, which can write nothing more; returns who it was.
+
+    InputError for a run in a SQLite file: its lock goes with the process, and only so.
+    """
+    _require(folder)
+    if not folder.address.is_file():
+        driver = current_owner(folder.lock) or "nobody now"
+        what = f"is driven by {driver}: its journal is a file, and whoever has it open may write"
+        raise InputError(str(folder.root), what, "end that process")
+    store = PostgresStore.look(*read_address(folder))
+    try:
+        return store.evict()
+    finally:
+        store.close()
 
 
 def _chained(
@@ -353,27 +340,6 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _engine(path: Path, mode: str) -> sa.Engine:
-    """One connection to the file; `rw` writes ahead and syncs on every commit."""
-
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(f"file:{quote(str(path))}?mode={mode}", uri=True)
-        if mode == "rw":
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-        return connection
-
-    return sa.create_engine("sqlite+pysqlite://", creator=connect, poolclass=sa.NullPool)
-
-
 def _require(folder: RunFolder) -> None:
-    if not folder.journal.is_file():
+    if not folder.holds_run:
         raise InputError(str(folder.root), "is no run: there is no journal.db", "check the name")
-
-
-def _unreadable(folder: RunFolder, error: Exception) -> JournalDamaged:
-    return JournalDamaged(str(folder.journal), f"cannot be read ({_cause(error)})", _MEND)
-
-
-def _cause(error: Exception) -> str:
-    return one_line(str(getattr(error, "orig", None) or error))

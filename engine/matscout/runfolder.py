@@ -54,6 +54,15 @@ class RunFolder:
         return self.root / "journal.db"
 
     @property
+    def address(self) -> Path:
+        """Instead of it, which server has the journal; never with a password."""
+        return self.root / "journal.json"
+
+    @property
+    def holds_run(self) -> bool:
+        return self.journal.is_file() or self.address.is_file()
+
+    @property
     def head(self) -> Path:
         """The last acknowledged seq and hash, beside the journal, to notice a journal cut short."""
         return self.root / "journal.head"
@@ -65,6 +74,11 @@ class RunFolder:
     @property
     def outbox(self) -> Path:
         return self.root / "outbox"
+
+    @property
+    def parts(self) -> RunFolder:
+        """Where the parts of a trial, evaluated apart, have outbox, results and logs of their own."""
+        return RunFolder(self.root / "parts")
 
     @property
     def pool(self) -> Path:

@@ -47,7 +47,7 @@ def go_on(folder: RunFolder, overrides: dict[str, Any], json: bool) -> int:
     trials = int(spec.origin["sweep_trials"])
     if trials:
         sweep = RunFolder(folder.root.with_name(f"{folder.name}-sweep"))
-        if not sweep.journal.is_file():
+        if not sweep.holds_run:
             structures = _structures(folder, history, spec.seed)
             create(sweep, sweep_spec(sweep.name, spec, structures, trials))
         if _drive(sweep, {}, "models") == "interrupted":

@@ -11,7 +11,7 @@ from matscout.checkpoint import sync_folder
 from matscout.cli.assemble import find_run, proposer_of_run
 from matscout.cli.judge import forecaster, stop_rules
 from matscout.errors import InputError
-from matscout.owner import current_owner
+from matscout.journal import driver_of
 from matscout.report.outlook import outlook
 from matscout.report.page import GENERATOR, View, page
 from matscout.report.projection import check_axes
@@ -45,7 +45,7 @@ def report(
         count,
     )
     made = made or datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    text = page(record, looked, View(made, x, y, current_owner(folder.lock) or ""))
+    text = page(record, looked, View(made, x, y, driver_of(folder)))
     _write(path, text)
     if json:
         print(jsonlib.dumps({"file": str(path), "trials": len(record.history.trials)}))

@@ -55,7 +55,7 @@ def read_priors(
 def _read(run: str, path: Path, space: Space, target: Target) -> tuple[PriorRun, int]:
     where = f"prior.runs: {run}"
     folder = RunFolder(path.absolute())
-    if not folder.journal.is_file():
+    if not folder.holds_run:
         raise InputError(where, "no run is there", "name the folder of a run")
     history, spec = load(folder)
     names = _shared(where, spec.space, space)

@@ -59,7 +59,7 @@ class Record:
             record.append(Event(EventKind.CREATED, body=_about(spec)))
             return record
         root = _run_folder(folder)
-        if not root.journal.exists():
+        if not root.holds_run:
             create(root, replace(spec, name=root.name))
         return cls.reopened(spec, root)
 
