@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from matscout.event import Event, EventKind
+from matscout.limit import Limit, all_kept
 from matscout.trial import Measurement, Report, State, Target, Trial
 
 PERSON = "person"
@@ -24,6 +25,7 @@ class History:
     def __init__(self, events: Iterable[Event] = ()) -> None:
         self.created: Mapping[str, Any] = {}
         self.targets: tuple[Target, ...] = ()
+        self.limits: tuple[Limit, ...] = ()
         self.seq = 0
         self.stopped: str = ""
         self._trials: list[Trial] = []
@@ -36,7 +38,7 @@ class History:
         self._with_person: dict[int, int] = {}
         self._changes: list[int] = []
         self._queue: list[Mapping[str, Any]] = []
-        self._begun = 0
+        self._begun_at: list[int] = []
         self._obsolete: dict[int, str] = {}
         self._spared: set[int] = set()
         for event in events:
@@ -124,7 +126,12 @@ class History:
     @property
     def begun_from_queue(self) -> int:
         """How many of the queue as it was put together last have become trials."""
-        return self._begun
+        return len(self._begun_at)
+
+    @property
+    def begun_at(self) -> Sequence[int]:
+        """The `seq` of the events by which they did."""
+        return self._begun_at
 
     @property
     def obsolete(self) -> Mapping[int, str]:
@@ -136,10 +143,15 @@ class History:
         """Trials that a person thawed: no pruner stops them again."""
         return self._spared
 
+    def feasible(self, trial: Trial) -> bool:
+        """Whether the values of a completed trial keep every limit of the run."""
+        return not self.limits or all_kept(self.limits, trial.values)
+
     def best(self, target: Target | None = None) -> Trial | None:
-        """The completed trial with the best value; the earliest of equals."""
+        """The feasible completed trial with the best value; the earliest of equals."""
         target = target or self.targets[0]
-        return max(self.completed, key=lambda t: target.sign * t.values[target.name], default=None)
+        feasible = filter(self.feasible, self.completed)
+        return max(feasible, key=lambda t: target.sign * t.values[target.name], default=None)
 
     def count(self, *states: State) -> int:
         """How many trials stand in one of `states`."""
@@ -149,6 +161,9 @@ class History:
         """A copy that grows by itself: for what if."""
         other = History()
         vars(other).update({name: copy(value) for name, value in vars(self).items()})
+        for i in {*self._open, *self._in_flight}:  # reports grow in place
+            trial = self._trials[i]
+            other._trials[i] = replace(trial, reports=list(trial.reports))
         return other
 
     # -- how it grows -------------------------------------------------------------------------
@@ -165,6 +180,7 @@ class History:
     def _created(self, event: Event) -> None:
         self.created = event.body
         self.targets = tuple(Target(**t) for t in event.body.get("targets", ()))
+        self.limits = tuple(Limit(**limit) for limit in event.body.get("limits", ()))
 
     def _opened(self, event: Event) -> None:
         self.stopped = ""
@@ -173,7 +189,7 @@ class History:
         self.stopped = str(event.body.get("reason", ""))
 
     def _queued(self, event: Event) -> None:
-        self._queue, self._begun = list(event.body["trials"]), 0
+        self._queue, self._begun_at = list(event.body["trials"]), []
         for trial, reason in event.body.get("obsolete", {}).items():
             if self._trials[int(trial)].open:
                 self._obsolete[int(trial)] = reason
@@ -184,9 +200,11 @@ class History:
         body = event.body
         if body.get("queued"):
             del self._queue[0]
-            self._begun += 1
+            self._begun_at.append(self.seq)
         else:
-            self._queue.clear()  # put together without this trial, which it may hold
+            # Put together without this trial, which it may hold; so is what would be thought about next.
+            self._queue.clear()
+            self._begun_at.clear()
         self._trials.append(
             Trial(
                 id=event.trial,
@@ -252,6 +270,9 @@ class History:
         self._changes.append(trial.id)
 
     def _ended_without_value(self, event: Event) -> None:
+        if self._of(event).state is State.COMPLETE:  # by an earlier attempt, and late
+            self._settle(event)
+            return
         self._finish(
             event,
             _FINAL[event.kind],
@@ -267,7 +288,8 @@ class History:
         self._open[trial.id] = None
         if event.body.get("by") == PERSON:
             self._spared.add(trial.id)
-        self._set(replace(trial, state=State.PENDING, finished=None, reason=""))
+        reports = list(trial.reports)  # a fork may hold those that it had
+        self._set(replace(trial, state=State.PENDING, finished=None, reason="", reports=reports))
         self._changes.append(trial.id)
 
     def _withdrawn(self, event: Event) -> None:
@@ -283,6 +305,8 @@ class History:
     def _crashed(self, event: Event) -> None:
         trial = self._of(event)
         self._settle(event)
+        if trial.state is State.COMPLETE:
+            return
         self._set(replace(trial, crashes=trial.crashes + 1, reason=event.body.get("reason", "")))
 
     def _suspended(self, event: Event) -> None:

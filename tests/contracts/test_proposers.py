@@ -125,6 +125,9 @@ def sitting(kinds: Iterable[str]) -> list[ParameterSet]:
 MAKERS = [pytest.param(make, id=name) for name, make in PROPOSERS.items()]
 
 
+SECOND = {"name": "z", "direction": "max"}
+
+
 @dataclass
 class Lab:
     """A run as its events tell it."""
@@ -134,10 +137,15 @@ class Lab:
     seed: int = 3
     events: list[Event] = field(default_factory=list)
     history: History = field(default_factory=History)
+    several: bool = False
+    """Two targets, and a limit on a third value."""
 
     def __post_init__(self) -> None:
-        targets = [{"name": "y", "direction": self.direction}]
-        self.say(Event(EventKind.CREATED, body={"targets": targets, "seed": self.seed}))
+        body: dict[str, object] = {"targets": [{"name": "y", "direction": self.direction}]}
+        if self.several:
+            body["targets"] = [{"name": "y", "direction": self.direction}, SECOND]
+            body["limits"] = [{"name": "heat", "max": 0.4}]
+        self.say(Event(EventKind.CREATED, body={**body, "seed": self.seed}))
 
     def say(self, *events: Event) -> None:
         for event in events:
@@ -171,7 +179,10 @@ class Lab:
     def measure(self, trial: int, value: float | None = None, **more: float) -> None:
         if value is None:
             value = self.truth(trial)
-        body = {"values": {"y": value}} | {k: {"y": v} for k, v in more.items()}
+        values = {"y": value}
+        if self.several:
+            values |= {"z": -0.5 * value + self.history.trials[trial].id % 3, "heat": value / 3.0}
+        body = {"values": values} | {k: {"y": v} for k, v in more.items()}
         self.say(Event(EventKind.MEASURED, trial, 1, body=body))
 
     def end(self, trial: int, kind: EventKind) -> None:
@@ -207,9 +218,9 @@ def check(space: Space, proposals: Iterable[Proposal]) -> None:
             assert list(map(repr, held.items())) == list(map(repr, proposal.params.items()))
 
 
-def eventful(space: Space) -> Lab:
+def eventful(space: Space, several: bool = False) -> Lab:
     """A history with every way for a trial to stand, asked for at random."""
-    lab = Lab(space)
+    lab = Lab(space, several=several)
     for _ in range(13):
         lab.ask(RandomProposer())
     for trial in range(6):
@@ -239,6 +250,55 @@ def test_pure_allowed_and_distinct_in_a_batch(make: Callable[[], Proposer], kind
     assert len(keys) == 3
     assert keys.isdisjoint(lab.key(Proposal(t.params, t.candidate)) for t in lab.history.trials)
     assert text(proposer.propose(space, lab.again(), 3, seed=5)) == text(first)
+
+
+KNOWING: dict[str, Callable[[], Proposer]] = {
+    "tpe": PROPOSERS["tpe"],
+    "gp": PROPOSERS["gp"],
+    "nsga2": PROPOSERS["nsga2"],
+}
+"""Who knows several targets and limits, in spaces of parameters."""
+
+
+def knowing(*kinds: str, fast: str = "mixed") -> list[ParameterSet]:
+    """Each with every kind; a Gaussian process for each value takes its time."""
+    return [
+        pytest.param(make, kind, id=f"{name}-{kind}", marks=[pytest.mark.slow] if slow else [])
+        for name, make in KNOWING.items()
+        for kind in kinds
+        for slow in [name == "gp" and kind != fast]
+    ]
+
+
+@pytest.mark.parametrize(("make", "kind"), knowing("mixed", "conditional", "linear", fast="linear"))
+def test_with_several_targets_and_a_limit_too(make: Callable[[], Proposer], kind: str) -> None:
+    space = SPACES[kind]
+    lab = eventful(space, several=True)
+    outside = everyone_elses_state()
+    first = make().propose(space, lab.history, 2, seed=5)
+    assert everyone_elses_state() == outside
+    check(space, first)
+    keys = {lab.key(p) for p in first}
+    assert len(keys) == 2
+    assert keys.isdisjoint(lab.key(Proposal(t.params)) for t in lab.history.trials)
+    assert text(make().propose(space, lab.again(), 2, seed=5)) == text(first)
+
+
+@pytest.mark.parametrize(("make", "kind"), knowing("mixed", "conditional"))
+def test_replay_with_several_targets_and_a_limit(make: Callable[[], Proposer], kind: str) -> None:
+    """R5: as for one target, below."""
+    space = SPACES[kind]
+    lab, proposer, order = Lab(space, several=True), make(), np.random.default_rng(11)
+    slow = isinstance(proposer, GpProposer)
+    for ask in range(8 if slow else 24):
+        index = len(lab.history.trials)
+        again = lab.again() if ask % 4 == 3 or not slow else None
+        said = lab.ask(proposer)
+        if again is not None:
+            assert text(make().propose(space, again, 1, seed=1000 + index)) == text(said)
+        if len(lab.history.pending) == 3:
+            done = lab.history.pending[int(order.integers(3))].id
+            lab.end(done, EventKind.FAILED) if done % 11 == 5 else lab.measure(done)
 
 
 def everyone_elses_state() -> list[object]:
@@ -381,14 +441,25 @@ def test_odd_histories(
     make: Callable[[], Proposer], kind: str, script: Callable[[Lab, int], None]
 ) -> None:
     space = SPACES[kind]
-    lab = Lab(space, direction="max" if kind == "pool" else "min")
+    odd(make, Lab(space, direction="max" if kind == "pool" else "min"), script)
+
+
+def odd(make: Callable[[], Proposer], lab: Lab, script: Callable[[Lab, int], None]) -> None:
     for _ in range(9):
         lab.ask(RandomProposer())
     script(lab, 8)
-    proposals = make().propose(space, lab.history, 2, seed=1)
+    proposals = make().propose(lab.space, lab.history, 2, seed=1)
     assert len(proposals) == 2
-    check(space, proposals)
+    check(lab.space, proposals)
     text(proposals)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize(("make", "kind"), knowing("mixed", fast=""))
+def test_odd_histories_of_several_targets(
+    make: Callable[[], Proposer], kind: str, script: Callable[[Lab, int], None]
+) -> None:
+    odd(make, Lab(SPACES[kind], several=True), script)
 
 
 @pytest.mark.parametrize(("make", "kind"), sitting(["mixed", "pool"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +20,15 @@ class Story:
     direction: str = "min"
     seed: int = 3
     history: History = field(default_factory=History)
+    others: Mapping[str, str] = field(default_factory=dict)
+    """Further targets, by name the direction."""
+    limits: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
         targets = [{"name": "y", "direction": self.direction}]
-        self.say(Event(EventKind.CREATED, body={"targets": targets, "seed": self.seed}))
+        targets += [{"name": name, "direction": way} for name, way in self.others.items()]
+        body = {"targets": targets, "limits": list(self.limits), "seed": self.seed}
+        self.say(Event(EventKind.CREATED, body=body))
 
     def say(self, *events: Event) -> None:
         for event in events:
@@ -40,8 +45,8 @@ class Story:
     def took(self, proposal: Proposal) -> int:
         return self.asked(proposal.params, proposal.candidate, **proposal.why)
 
-    def measured(self, trial: int, value: float, sem: float | None = None) -> None:
-        body = {"values": {"y": value}, "sem": {} if sem is None else {"y": sem}}
+    def measured(self, trial: int, value: float, sem: float | None = None, **others: float) -> None:
+        body = {"values": {"y": value, **others}, "sem": {} if sem is None else {"y": sem}}
         self.say(Event(EventKind.MEASURED, trial, 1, body=body))
 
     def replicated(self, trial: int, value: float, sem: float | None = None) -> None:

@@ -24,10 +24,11 @@ WIDE = Space(tuple(Float(f"x{k}", 0, 1) for k in range(120)))
 POOL = Space(pool=Pool(("a", "b"), {"x": (1.0, 2.0)}, ("x",)))
 
 
-def history(targets: int = 1, costs: tuple[float, ...] = ()) -> History:
+def history(targets: int = 1, costs: tuple[float, ...] = (), limits: int = 0) -> History:
     told = History()
     names = [{"name": f"y{k}", "direction": "min"} for k in range(targets)]
-    told.apply(Event(EventKind.CREATED, body={"targets": names, "seed": 1}))
+    kept = [{"name": f"t{k}", "max": 1.0} for k in range(limits)]
+    told.apply(Event(EventKind.CREATED, body={"targets": names, "limits": kept, "seed": 1}))
     for trial, cost_s in enumerate(costs):
         told.apply(Event(EventKind.ASKED, trial, body={"params": {"x": trial / 50, "y": 0.5}}))
         told.apply(Event(EventKind.DISPATCHED, trial, 1))
@@ -45,7 +46,14 @@ def history(targets: int = 1, costs: tuple[float, ...] = ()) -> History:
         ({}, NESTED, history(), "tpe", "5 conditions"),
         ({}, WIDE, history(), "tpe", "120 columns"),
         ({"budget": 2000}, PLAIN, history(targets=2), "nsga2", "2 targets and 2000 trials"),
-        ({"budget": 200}, PLAIN, history(targets=2), "gp", "200 trials"),
+        ({"budget": 200}, PLAIN, history(targets=2), "gp", "no conditions, 2 targets"),
+        ({"budget": 200}, PLAIN, history(targets=4), "tpe", "4 targets are too many"),
+        ({"budget": 600}, PLAIN, history(targets=2), "tpe", "600 trials are too many"),
+        ({"trial_s": 0.7}, PLAIN, history(targets=2), "tpe", "wanted every 0.7 s"),
+        ({"trial_s": 2.0}, PLAIN, history(targets=2), "gp", "2 targets"),
+        ({"trial_s": 2.0}, PLAIN, history(targets=3), "tpe", "wanted every 2 s"),
+        ({"trial_s": 0.2}, PLAIN, history(), "gp", "100 trials"),
+        ({"trial_s": 0.2}, PLAIN, history(limits=1), "tpe", "wanted every 0.2 s"),
         ({}, POOL, history(), "gp", "the space is a pool"),
         ({"trial_s": 60.0, "workers": 1920}, PLAIN, history(), "tpe", "wanted every 0.031 s"),
         ({"trial_s": 0.01}, PLAIN, history(), "sobol", "wanted every 0.01 s"),

@@ -122,3 +122,20 @@ def test_mixtures_stay_mixtures() -> None:
 def test_options_are_checked(options) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(InputError, match=r"proposer\.(population|crossover)"):
         Nsga2Proposer(**options)
+
+
+@pytest.mark.parametrize("make", [Nsga2Proposer, Nsga3Proposer])
+def test_under_limits_the_elite_are_feasible_or_break_them_least(tell, make) -> None:  # type: ignore[no-untyped-def]
+    """A bound of 4 and one of 0: what is beyond counts as a share of the 4, and as it is beside 0."""
+    limits = [{"name": "heat", "max": 4.0}, {"name": "z", "min": 0.0}]
+    story = tell(others={"z": "max"}, limits=limits)
+    broken = [0.0, 2.0, 0.5, 0.0, 0.25, 3.0, 0.1, 0.0]
+    for k, over in enumerate(broken):
+        trial = story.asked({"x": k / 8, "y": 0.5})
+        heat, z = (4.0 + 4.0 * over, 1.0) if k % 2 else (3.0, 1.0 if over == 0.0 else -over)
+        story.measured(trial, -over, z=z, heat=heat)  # the more it breaks, the better the target
+    parents = make(population=4)._ancestry(story.history).parents()
+    # Of the first four trials all are elite; of eight those three that keep all, and trial 6.
+    assert [p.number for p in parents] == [0, 3, 6, 7]
+    space = Space((Float("x", 0, 1), Float("y", 0, 1)))
+    assert len(make(population=4).propose(space, story.history, 3, seed=1)) == 3

@@ -102,6 +102,59 @@ def test_suggestions_are_optunas_own(tell) -> None:  # type: ignore[no-untyped-d
         assert ours == pytest.approx(theirs, rel=1e-7)
 
 
+@pytest.mark.parametrize("bound", [None, 0.0, 2.0, -4.0])
+@pytest.mark.parametrize("others", [{}, {"z": "max"}, {"z": "max", "w": "min"}], ids=len)
+def test_suggestions_are_optunas_own_for_a_front_under_limits(tell, others, bound) -> None:  # type: ignore[no-untyped-def]
+    """As above, with several directions and a constraint: a share of the bound, or of 1 beside 0."""
+    limits = [] if bound is None else [{"name": "heat", "max": bound}, {"name": "z", "min": -3.0}]
+    story, random = tell(others=others, limits=limits), RandomProposer()
+    plain = create_study(directions=["minimize", "maximize", "minimize"][: 1 + len(others)])
+    mirror = StudyMirror(MIXED, story.history)
+    (group,) = mirror.groups
+    distributions, rng = dict(group), np.random.default_rng(2)
+    for ask in range(45):
+        trial = story.took(random.propose(MIXED, story.history, 1, seed=ask)[0])
+        y, z, w, heat = rng.normal(size=4).round(2).tolist()
+        state = TrialState.PRUNED if ask % 9 == 4 else TrialState.COMPLETE
+        if state is TrialState.PRUNED:
+            story.ended(trial, EventKind.PRUNED)
+        else:
+            story.measured(trial, y, z=z, w=w, heat=heat)
+        done = state is TrialState.COMPLETE
+        size = abs(bound or 0.0) or 1.0
+        beyond = {} if bound is None else {"a": (heat - bound) / size, "b": (-3.0 - z) / 3.0}
+        params = story.history.trials[trial].params
+        plain.add_trial(
+            create_trial(
+                state=state,
+                values=[y, z, w][: 1 + len(others)] if done else None,
+                params={n: mirror.codings[n].encode(params[n]) for n in distributions},
+                distributions=distributions,
+                constraints=beyond if done else {},
+            )
+        )
+    mirror.sync()
+    plain.ask()
+    for seed in range(5):
+        options = {"seed": seed, "n_startup_trials": 0, "multivariate": True}
+        theirs = TPESampler(**options).sample_relative(plain, plain.trials[-1], distributions)
+        sampler = Tpe(candidates=24).reseeded(seed)
+        ours = sampler.sample_relative(mirror.study(sampler), mirror.storage.rows[0], distributions)
+        assert ours == pytest.approx(theirs, rel=1e-7)
+
+
+def test_one_proposer_may_serve_runs_of_one_target_and_of_two(tell) -> None:  # type: ignore[no-untyped-def]
+    one, two, lasting = tell(), tell(others={"z": "max"}), TpeProposer(startup=5)
+    for story in (one, two):
+        for k in range(300):  # the share that counts as good differs from 250 trials on
+            point = {"x": (k * 0.618) % 1, "y": (k * 0.414) % 1}
+            story.measured(story.asked(point), (k * 7) % 83, z=(k * 11) % 97)
+    space = Space((Float("x", 0, 1), Float("y", 0, 1)))
+    for story in (one, two, one):
+        fresh = TpeProposer(startup=5).propose(space, story.history, 2, seed=1)
+        assert lasting.propose(space, story.history, 2, seed=1) == fresh
+
+
 @pytest.mark.parametrize("space", [MIXED, NESTED], ids=["mixed", "nested"])
 @pytest.mark.parametrize("n", [1, 3])
 def test_the_cache_cannot_be_seen(tell, space: Space, n: int) -> None:  # type: ignore[no-untyped-def]

@@ -33,9 +33,17 @@ COLUMNS = 100
 yes or no (AckleyMixed, 100 trials, 3 seeds), it found the optimum and TPE did not get near; beyond
 100 is a guess, and an ask would take seconds."""
 
+MOST_TARGETS = 3
+"""Volumes beyond a front are added up box by box, of which there are too many with a fourth target."""
+
 GP_S, TPE_S = 0.15, 0.012
 """Seconds that a suggestion takes, at 200 and at 1,000 trials. Were trials shorter, workers would wait
-for the proposer, and more trials would find more than better ones."""
+for the proposer, and more trials would find more than better ones. A bound of a limit is one model
+more, as dear as the first."""
+
+FRONT_S, FURTHER = 0.8, 4.0
+"""The same at 200 trials of two targets, and by how much a third one multiplies it (six parameters,
+CPU time of one suggestion after another: 0.7 and 0.9 s with two, 3.2 s with three)."""
 
 TIMED = 10
 """The first so many complete trials say how long one takes. Not more: the choice should settle."""
@@ -45,8 +53,8 @@ class AutoProposer:
     """One of `gp`, `tpe`, `sobol` and `nsga2`, by what is known of the sweep:
 
     a pool: gp; two targets and more in thousands of trials: nsga2; ten trials or fewer: sobol; workers
-    that would wait for the model: tpe, or sobol if even for that; more than 4 conditions, 100 columns
-    or 500 trials: tpe; else gp.
+    that would wait for the model: tpe, or sobol if even for that; more than 3 targets, 4 conditions,
+    100 columns or 500 trials: tpe; else gp.
 
     `budget` and `workers` are the run's; `trial_s` is how long a trial takes, and if None it is the
     median cost of the first complete ones, which stand in the journal. Every proposal says under
@@ -82,9 +90,11 @@ class AutoProposer:
         if budget <= TOO_FEW:
             return "sobol", f"{budget} trials are too few to learn from"
         pace = self._pace(history)
-        if pace is not None and pace < GP_S:
+        if pace is not None and pace < _gp_s(history):
             said = f"a suggestion is wanted every {pace:.2g} s"
             return ("tpe" if pace >= TPE_S else "sobol"), f"{said}, faster than a model is fitted"
+        if targets > MOST_TARGETS:
+            return "tpe", f"{targets} targets are too many to add up what lies beyond their front"
         if size.conditions > BRANCHES:
             return "tpe", f"{size.conditions} conditions divide the space into many branches"
         if size.columns > COLUMNS:
@@ -92,7 +102,8 @@ class AutoProposer:
         if budget > MANY:
             return "tpe", f"{budget} trials are too many for a Gaussian process"
         few = f"{size.conditions or 'no'} condition{'' if size.conditions == 1 else 's'}"
-        return "gp", f"{budget} trials, {size.columns} columns, {few}"
+        front = f", {targets} targets" if targets > 1 else ""
+        return "gp", f"{budget} trials, {size.columns} columns, {few}{front}"
 
     def _pace(self, history: History) -> float | None:
         """Seconds between two suggestions that keep all workers busy; None while it is unknown."""
@@ -102,6 +113,14 @@ class AutoProposer:
             return None
         costs = [t.cost_s for t in history.completed[:TIMED]]
         return median(costs) / self.workers if min(costs) > 0.0 else None
+
+
+def _gp_s(history: History) -> float:
+    """Seconds that a suggestion of gp takes."""
+    bounds = sum(len(limit.bounds) for limit in history.limits)
+    several = len(history.targets) - 1
+    first = FRONT_S * FURTHER ** (several - 1) if several > 0 else GP_S
+    return first + GP_S * bounds
 
 
 class _Size:

@@ -8,7 +8,7 @@ from matscout.errors import InputError
 from matscout.history import History
 from matscout.propose.base import Proposer
 from matscout.propose.foreseen import foreseen
-from matscout.propose.observations import value_of
+from matscout.propose.observations import feasible, value_of
 from matscout.propose.replicates import point_of, pooled, repeated
 from matscout.space import Space
 from matscout.trial import Proposal, Trial
@@ -42,7 +42,7 @@ class Confirmed:
             if len(chosen) < n and len(chosen) < before:
                 return chosen  # the space is exhausted, or a generation is waited for
         ahead = foreseen(history, chosen) if chosen else history
-        while len(chosen) < n and (again := _again(ahead)) is not None:
+        while len(chosen) < n and (again := best_again(ahead)) is not None:
             chosen.append(again)
             ahead = foreseen(ahead, [again])
         if len(chosen) < n:
@@ -50,15 +50,18 @@ class Confirmed:
         return chosen
 
 
-def _again(history: History) -> Proposal | None:
+def best_again(history: History, rule: str = "confirm") -> Proposal | None:
+    """The best point by its mean that was asked for fewer than TIMES times, once more; None if the TOP
+    best have all been."""
     target = history.targets[0]
     asked: dict[str | int, list[Trial]] = defaultdict(list)
     for trial in history.trials:
         asked[point_of(trial)].append(trial)
     points = [t for t in pooled(history.completed) if value_of(t, target) is not None]
+    points = [t for t in points if feasible(history, t)]
     points.sort(key=lambda t: -target.sign * (value_of(t, target) or 0.0))
     for point in points[:TOP]:
         trials = asked[point_of(point)]
         if len(trials) < TIMES:
-            return repeated(trials, "confirm")
+            return repeated(trials, rule)
     return None

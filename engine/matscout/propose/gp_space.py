@@ -8,15 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from matscout.acquire.base import Acquisition
 from matscout.history import History
 from matscout.propose.acquisitions import acquisition
+from matscout.propose.measured_cost import MeasuredCost
 from matscout.propose.observations import Observations, of_space
 from matscout.propose.pooled_fit import fit_pooled
 from matscout.propose.refit import learned_once, settled
 from matscout.propose.search import best_new
 from matscout.propose.toolbox import SpaceTools
 from matscout.propose.why import explained
-from matscout.surrogate.base import Posterior
+from matscout.surrogate.base import FitFailed, Posterior
 from matscout.surrogate.gp import GaussianProcess, Learned
 from matscout.surrogate.posterior import GpPosterior
 from matscout.trial import Proposal, Target, Trial
@@ -51,11 +53,18 @@ class SpaceModel:
         self._believe(self._rows(data.believed))
 
     def propose(
-        self, rule: str, place: int, beta: float, taken: set[str], rng: np.random.Generator
+        self,
+        rule: str,
+        place: int,
+        beta: float,
+        taken: set[str],
+        rng: np.random.Generator,
+        cost: MeasuredCost | None = None,
     ) -> Proposal | None:
-        """The best new point under `rule`, believed from now on; None if none was found."""
+        """The best new point under `rule`, believed from now on; None if none was found. With `cost`,
+        the best for what it will cost."""
         proposal = best_proposal(
-            self._tools, self.posterior, self._X, self._target, rule, place, beta, taken, rng
+            self._tools, self.posterior, self._X, self._target, rule, place, beta, taken, rng, cost
         )
         if proposal is not None:
             self._believe(torch.from_numpy(self._tools.encoding.rows([proposal.params])))
@@ -89,17 +98,33 @@ def best_proposal(
     beta: float,
     taken: set[str],
     rng: np.random.Generator,
+    cost: MeasuredCost | None = None,
 ) -> Proposal | None:
     """The best new point under `rule` for the trial with id `place`; None if none was found. X (n, D)
-    are the points that `posterior` was measured or believed at."""
+    are the points that `posterior` was measured or believed at. Raises FitFailed."""
     inside = posterior.standardised
-    score = acquisition(rule, place, inside, X, beta).on(inside)
+    score = _weighed(acquisition(rule, place, inside, X, beta), cost).on(inside)
     point = best_new(tools, lambda rows: score(rows.unsqueeze(-2)), taken, rng)
     if point is None:
         return None
     row = torch.from_numpy(tools.encoding.rows([point]))
-    chosen = acquisition(rule, place, posterior, X, beta)
-    return Proposal(point, why=explained(posterior, chosen, row, target))
+    require_finite(inside, row)
+    chosen = _weighed(acquisition(rule, place, posterior, X, beta), cost)
+    why = explained(posterior, chosen, row, target)
+    return Proposal(point, why=why if cost is None else {**why, "cost": float(cost(row))})
+
+
+def _weighed(score: Acquisition, cost: MeasuredCost | None) -> Acquisition:
+    return score if cost is None else cost.per_cost(score)
+
+
+def require_finite(posterior: Posterior, row: Tensor) -> None:
+    """FitFailed unless the belief at `row` (1, d) is a number: of scores that are none the search takes
+    whichever point comes first."""
+    with torch.no_grad():
+        mean, sd = posterior.mean_sd(row)
+    if not bool(torch.isfinite(mean).all() and torch.isfinite(sd).all()):
+        raise FitFailed(f"the model is not finite (mean {float(mean)}, sd {float(sd)})")
 
 
 def kept_rows(y: np.ndarray) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,7 +26,7 @@ from matscout.errors import InputError, require_whole
 from matscout.history import History
 from matscout.propose.memo import Memo
 from matscout.propose.observations import value_of
-from matscout.propose.optuna_study import StudyMirror
+from matscout.propose.optuna_study import StudyMirror, beyond
 from matscout.propose.sampling import Point, canonical, value_at
 from matscout.propose.toolbox import SpaceTools, Toolbox, generator, run_seed
 from matscout.space import Space
@@ -49,6 +49,8 @@ class _Nsga(ABC):
     The k-th generation is the k-th `population` of trials in the order of their completion, so that
     everything follows from the history; Optuna notes generations in its storage. Trials that failed or
     were pruned have no part in it. Conditional parameters are bred among the parents that have them.
+    Under limits a trial that keeps them is before one that does not, and of those that do not the
+    one that is less beyond them.
     """
 
     name: str
@@ -125,6 +127,7 @@ class _Ancestry:
         self._history, self._population, self._elite = history, population, elite
         self._done: list[tuple[int, int]] = []  # (place in the order of completion, trial)
         self._values: dict[int, tuple[float, ...]] = {}
+        self._beyond: dict[int, dict[str, float]] = {}
         self._elites: list[list[FrozenTrial]] = []
         self._seen = 0
 
@@ -137,7 +140,7 @@ class _Ancestry:
         size, study = self._population, _study(self._history)
         for number in range(len(self._elites), len(self._done) // size):
             group = [trial for _, trial in self._done[number * size : (number + 1) * size]]
-            born = [_frozen(trial, self._values[trial]) for trial in group]
+            born = [_frozen(t, self._values[t], beyond=self._beyond[t]) for t in group]
             before = self._elites[-1] if self._elites else []
             rng = LazyRandomState(_seed(generator(run_seed(self._history), number)))
             with np.errstate(all="ignore"):
@@ -158,6 +161,7 @@ class _Ancestry:
         if complete:
             found = [-t.sign * (value_of(trial, t) or 0.0) for t in self._history.targets]
             self._values[trial.id] = tuple(min(max(v, -_LARGEST), _LARGEST) for v in found)
+            self._beyond[trial.id] = beyond(self._history, trial)
         del self._elites[at // self._population :]
 
 
@@ -181,7 +185,12 @@ class _Brood:
         for group in mirror.groups:
             names = tuple(name for name, _ in group)
             self._pairs[names] = [
-                _frozen(m.number, m.values, {n: mirror.codings[n].encode(p[n]) for n in names})
+                _frozen(
+                    m.number,
+                    m.values,
+                    {n: mirror.codings[n].encode(p[n]) for n in names},
+                    m.constraints,
+                )
                 for m, p in points
                 if names and names[0] in p
             ]
@@ -226,9 +235,13 @@ def _study(history: History) -> SimpleNamespace:
 
 
 def _frozen(
-    number: int, values: Sequence[float], held: dict[str, Any] | None = None
+    number: int,
+    values: Sequence[float],
+    held: dict[str, Any] | None = None,
+    beyond: Mapping[str, float] | None = None,
 ) -> FrozenTrial:
-    return FrozenTrial(
+    """`beyond` are constraints, kept at 0 or below."""
+    trial = FrozenTrial(
         number=number,
         state=TrialState.COMPLETE,
         value=None,
@@ -242,6 +255,9 @@ def _frozen(
         intermediate_values={},
         trial_id=number,
     )
+    for name, over in (beyond or {}).items():
+        trial.set_constraint(name, over)
+    return trial
 
 
 def _number(trial: FrozenTrial) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -94,10 +94,25 @@ def count_of(trial: Trial, target: Target) -> int:
     return len(_values(trial, target))
 
 
+def feasible(history: History, trial: Trial) -> bool:
+    """Whether the means over the measurements of a completed trial keep every limit of the run."""
+    return all(limit.keeps(value_of(trial, Target(limit.name))) for limit in history.limits)
+
+
+def feasible_trials(history: History) -> list[Trial]:
+    """The completed trials of points that are feasible. One lucky measurement makes no point so."""
+    if not history.limits:
+        return list(history.completed)
+    kept = {point_of(t) for t in pooled(history.completed) if feasible(history, t)}
+    return [t for t in history.completed if point_of(t) in kept]
+
+
 def best_of(history: History, target: Target | None = None) -> Trial | None:
-    """The point with the best mean over all its measurements, as one trial; the earliest of equals."""
+    """The feasible point with the best mean over all its measurements, as one trial; the earliest
+    of equals."""
     chosen = target or history.targets[0]
-    known = [t for t in pooled(history.completed) if value_of(t, chosen) is not None]
+    points = [t for t in pooled(history.completed) if feasible(history, t)]
+    known = [t for t in points if value_of(t, chosen) is not None]
     return max(known, key=lambda t: chosen.sign * (value_of(t, chosen) or 0.0), default=None)
 
 
@@ -132,30 +147,44 @@ def of_space(history: History, target: Target, ended: int | None = None) -> Obse
     data = of_pool(history, target, ended)
     if not len(data.y):
         return data
-    median, worst = float(np.median(data.y)), float(data.y.min())
-    trials, values, alone = list(data.trials), data.y.tolist(), data.singles
-    doubted = []
-    for trial in data.believed:
-        if not _among(trial, ended):
-            doubted.append(trial)
-        elif trial.state is State.PRUNED:
-            trials.append(trial)
-            values.append(min(median, _last_report(trial, target, default=median)))
-        elif trial.state in (State.FAILED, State.INVALID):
-            trials.append(trial)
-            values.append(worst)
-        else:
-            doubted.append(trial)
-    guessed = np.full(len(trials) - len(data.yvar), np.nan)
-    y = np.array(values, dtype=float)
-    floor = _floor(y)
-    singles = Singles(
-        np.concatenate([alone.row, np.arange(len(data.y), len(y))]),
-        np.maximum(np.concatenate([alone.y, y[len(data.y) :]]), floor),
-        np.concatenate([alone.yvar, guessed]),
+    worst = float(data.y.min())
+    wrong = [t for t in data.believed if t.state in (State.FAILED, State.INVALID)]
+    guesses = {t.id: worst for t in wrong if _among(t, ended)}
+    whole = _guessed(data, guesses | _of_pruned(data, target, ended))
+    floor = _floor(whole.y)
+    singles = replace(whole.singles, y=np.maximum(whole.singles.y, floor))
+    return replace(whole, y=np.maximum(whole.y, floor), singles=singles)
+
+
+def with_pruned(data: Observations, target: Target, ended: int | None = None) -> Observations:
+    """`data` and the pruned trials: each counts as the worse of its last report and of the median of
+    those that were not pruned."""
+    return _guessed(data, _of_pruned(data, target, ended)) if len(data.y) else data
+
+
+def _of_pruned(data: Observations, target: Target, ended: int | None) -> dict[int, float]:
+    median = float(np.median(data.y))
+    pruned = [t for t in data.believed if t.state is State.PRUNED and _among(t, ended)]
+    return {t.id: min(median, _last_report(t, target, default=median)) for t in pruned}
+
+
+def _guessed(data: Observations, guesses: Mapping[int, float]) -> Observations:
+    """`data` with the believed trials of these ids as rows of these values, in their own order."""
+    told = [t for t in data.believed if t.id in guesses]
+    guess = np.array([guesses[t.id] for t in told], dtype=float)
+    n, unknown = len(data.y), np.full(len(told), np.nan)
+    alone = data.singles
+    return Observations(
+        [*data.trials, *told],
+        np.concatenate([data.y, guess]),
+        np.concatenate([data.yvar, unknown]),
+        [t for t in data.believed if t.id not in guesses],
+        Singles(
+            np.concatenate([alone.row, np.arange(n, n + len(told))]),
+            np.concatenate([alone.y, guess]),
+            np.concatenate([alone.yvar, unknown]),
+        ),
     )
-    yvar = np.concatenate([data.yvar, guessed])
-    return Observations(trials, np.maximum(y, floor), yvar, doubted, singles)
 
 
 def clip_bad(y: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -35,6 +35,9 @@ STATES = {
     State.PRUNED: TrialState.PRUNED,
 }
 """Whatever else a trial ended as is FAIL, which TPE does not look at."""
+
+_LARGEST = 1e100
+"""Of several targets, values beyond are as bad (or good) as this: volumes must not overflow."""
 
 Group = tuple[tuple[str, BaseDistribution], ...]
 
@@ -97,11 +100,15 @@ class Row(FrozenTrial):
         reports: dict[int, float] | None = None,
         held: dict[str, float] | None = None,
         internal: dict[tuple[str, ...], tuple[float, ...]] | None = None,
+        values: Sequence[float] | None = None,
+        constraints: Mapping[str, float] | None = None,
     ) -> None:
+        """`value` with one target, else `values`; `constraints` are kept at 0 or below."""
         super().__init__(
             number=number,
             state=state,
             value=value,
+            values=values,
             datetime_start=None,
             datetime_complete=None,
             params=held or {},
@@ -112,6 +119,7 @@ class Row(FrozenTrial):
             trial_id=number,
         )
         self.number, self.value = number, value
+        self.constraints = constraints or {}
         self.internal = internal or {}
         self.seen = state in (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING)
 
@@ -119,10 +127,10 @@ class Row(FrozenTrial):
 class Rows(InMemoryStorage):
     """The storage behind the study: rows that can be replaced. Row 0 stands for the next trial."""
 
-    def __init__(self, direction: StudyDirection) -> None:
+    def __init__(self, directions: list[StudyDirection]) -> None:
         super().__init__()
         self.rows = [Row(0, TrialState.RUNNING)]
-        self._direction = direction
+        self._directions = directions
 
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
@@ -137,7 +145,7 @@ class Rows(InMemoryStorage):
         return 0
 
     def get_study_directions(self, study_id: int) -> list[StudyDirection]:
-        return [self._direction]
+        return self._directions
 
     def set_trial_system_attr(self, trial_id: int, key: str, value: Any) -> None:
         """TPE leaves its draw there for other processes; ours has none."""
@@ -170,6 +178,7 @@ class Tpe(TPESampler):
         """What Optuna draws, from densities that are estimated once for several draws."""
         known = self._densities.get(tuple(search_space))
         if known is None:
+            self._gamma = None  # how many count as good is another rule for several targets
             return super()._sample(study, trial, search_space)
         samples = known[0].sample(self._rng.rng, self._n_ei_candidates)
         best = self._compare(samples, self._compute_acquisition_func(samples, *known))
@@ -194,21 +203,35 @@ class Tpe(TPESampler):
         return {name: np.ascontiguousarray(table[:, j]) for j, name in enumerate(names)}
 
 
+def beyond(history: History, trial: Trial) -> dict[str, float]:
+    """Constraints of Optuna's from the limits of the run, kept at 0 or below: what a complete trial
+    is beyond a bound as a share of that bound, or in its own unit where the bound is 0, for Optuna
+    adds them up."""
+    out = {}
+    for limit in history.limits:
+        value = value_of(trial, Target(limit.name))
+        for side, bound, sign in limit.bounds:
+            over = _LARGEST if value is None else sign * (value - bound) / (abs(bound) or 1.0)
+            out[f"{limit.name} {side}"] = min(over, _LARGEST)
+    return out
+
+
 class StudyMirror:
     """The study of one history. `sync` brings it up to date; what it says is a function of the
     history alone, whenever and however often it was brought up to date before.
 
     Parameters that exist together form a group, which TPE draws jointly: conditional spaces are
     asked group by group, parents first.
+    Limits of the run are constraints of the study.
     """
 
     def __init__(self, space: Space, history: History) -> None:
         self.space, self._history = space, history
-        self._target: Target = history.targets[0]
+        self._targets: tuple[Target, ...] = history.targets
         self.codings = {p.name: Coding(p) for p in space.parameters}
         self.groups = _groups(space, self.codings)
-        best_is_low = self._target.direction == "min"
-        self.storage = Rows(StudyDirection.MINIMIZE if best_is_low else StudyDirection.MAXIMIZE)
+        ways = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
+        self.storage = Rows([ways[target.direction] for target in self._targets])
         self._seen = 0
 
     @property
@@ -238,15 +261,22 @@ class StudyMirror:
 
     def _row(self, trial: Trial) -> Row:
         state = STATES.get(trial.state, TrialState.FAIL)
-        value = value_of(trial, self._target) if state is TrialState.COMPLETE else None
-        reports: dict[int, float] = {}
-        if state is TrialState.PRUNED:
-            name = self._target.name
-            reports = {r.step: r.values[name] for r in trial.reports if name in r.values}
         if state is TrialState.FAIL:
             return Row(trial.id + 1, state)
         held, internal = self._held(canonical(self.space, trial.params))
-        return Row(trial.id + 1, state, value, reports, held, internal)
+        number, alone = trial.id + 1, len(self._targets) == 1
+        if state is TrialState.COMPLETE:
+            found = [value_of(trial, target) for target in self._targets]
+            over = beyond(self._history, trial)
+            if alone:
+                return Row(number, state, found[0], None, held, internal, constraints=over)
+            values = [min(max(v or 0.0, -_LARGEST), _LARGEST) for v in found]
+            return Row(number, state, None, None, held, internal, values, over)
+        reports: dict[int, float] = {}
+        if state is TrialState.PRUNED and alone:  # Optuna ranks no reports of several targets
+            name = self._targets[0].name
+            reports = {r.step: r.values[name] for r in trial.reports if name in r.values}
+        return Row(number, state, None, reports, held, internal)
 
     def _held(
         self, params: Mapping[str, Value]

@@ -40,7 +40,7 @@ def learned_once(groups: list[int], X: Tensor, data: Observations) -> Learned:
     return _learned(tuple(groups), rows.tobytes(), singles.y.tobytes(), singles.yvar.tobytes())
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)  # more than the models of one ask: a cycle that does not fit hits nothing
 def _learned(groups: tuple[int, ...], rows: bytes, y: bytes, yvar: bytes) -> Learned:
     X = torch.from_numpy(_numbers(rows).reshape(-1, len(groups)))
     Y, Yvar = torch.from_numpy(_numbers(y)), torch.from_numpy(_numbers(yvar))

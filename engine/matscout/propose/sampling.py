@@ -10,6 +10,7 @@ import numpy as np
 
 from matscout.constraint import Simplex
 from matscout.parameter import Float, Parameter, same
+from matscout.propose.branches import Branches
 from matscout.propose.region import Region
 from matscout.space import Space
 from matscout.trial import Value
@@ -22,10 +23,10 @@ class Sampler:
 
     def __init__(self, space: Space) -> None:
         self.space = space
-        self.region = Region(space) if space.constraints else None
-        self._simplices = [c for c in space.constraints if isinstance(c, Simplex) and self._maps(c)]
         bound = {name for c in space.constraints for name in c.parameters}
         self.constrained = bound
+        self.region = self._region() if bound else None
+        self._simplices = [c for c in space.constraints if isinstance(c, Simplex) and self._maps(c)]
         # Without an unmapped equality, a fair share of the cube may be allowed: worth trying first.
         self._cube_may_hit = not any(
             (isinstance(c, Simplex) and c not in self._simplices)
@@ -86,7 +87,17 @@ class Sampler:
         if self.region is None or self.space.satisfied(params):
             return dict(params)
         values = self.region.repair(params, rng)
-        return None if values is None else {**params, **values}
+        return None if values is None else self._within({**params, **values}, rng)
+
+    def moves(
+        self, point: Mapping[str, Value], n: int, most: float, rng: np.random.Generator
+    ) -> Iterator[Point]:
+        """Up to n points in which the constrained parameters of `point` moved at random, within
+        distance `most` of their ranges."""
+        for moved in self.region.moves(point, n, most, rng) if self.region is not None else ():
+            near = self._within({**point, **moved}, rng)
+            if near is not None:
+                yield near
 
     def neighbours(self, point: Mapping[str, Value], rng: np.random.Generator) -> Iterator[Point]:
         """Points that differ from `point` in one listed value, and in what hangs on it."""
@@ -94,7 +105,22 @@ class Sampler:
             if parameter.name not in point or parameter.name in self.constrained:
                 continue
             for value in self._other_values(parameter, point[parameter.name]):
-                yield self.fill({**point, parameter.name: value}, rng)
+                near = self.repair(self.fill({**point, parameter.name: value}, rng), rng)
+                if near is not None:
+                    yield near
+
+    def _region(self) -> Region | Branches:
+        if any(self.space.by_name[name].when for name in self.constrained):
+            return Branches(self.space, lambda rng: self.fill({}, rng))
+        return Region(self.space)
+
+    def _within(self, moved: Point, rng: np.random.Generator) -> Point | None:
+        """`moved`, with what exists now and without what no longer does: a constrained parameter may
+        be one that others hang on."""
+        if not self.space.conditional:
+            return moved
+        whole = self.fill(moved, rng)
+        return whole if self.space.satisfied(whole) else None
 
     def _other_values(self, parameter: Parameter, value: Value) -> Iterator[Value]:
         if parameter.count is None:

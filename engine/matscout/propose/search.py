@@ -161,7 +161,4 @@ class Refiner:
 
     def _neighbours(self, point: Point, most: float) -> list[Point]:
         near = list(self._tools.sampler.neighbours(point, self._rng)) if self._lists else []
-        region = self._tools.sampler.region
-        if region is not None:
-            near += [{**point, **moved} for moved in region.moves(point, 16, most, self._rng)]
-        return near
+        return near + list(self._tools.sampler.moves(point, 16, most, self._rng))

@@ -55,6 +55,7 @@ def _frozen(trial: Trial, space: Space, history: History) -> Any:
         distributions=distributions,
         values=[trial.values[t.name] for t in history.targets] if trial.values else None,
         intermediate_values=_intermediate(trial.reports, history),
+        constraints=_constraints(trial, history) if state is states.COMPLETE else None,
         user_attrs={"matscout_trial": trial.id, "state": trial.state.value, "reason": trial.reason}
         | {f"why.{k}": v for k, v in trial.why.items()}
         | {k: v for k, v in trial.values.items() if k not in {t.name for t in history.targets}},
@@ -63,6 +64,15 @@ def _frozen(trial: Trial, space: Space, history: History) -> Any:
         frozen.datetime_start = datetime.fromtimestamp(trial.asked_at)
         frozen.datetime_complete = datetime.fromtimestamp(trial.finished_at)
     return frozen
+
+
+def _constraints(trial: Trial, history: History) -> dict[str, float] | None:
+    """What the trial is beyond each bound, in the value's unit: feasible at 0 or below."""
+    out: dict[str, float] = {}
+    for limit in history.limits:
+        if limit.name in trial.values:
+            out |= limit.excess(trial.values[limit.name])
+    return out or None
 
 
 def _intermediate(reports: Any, history: History) -> dict[int, float]:

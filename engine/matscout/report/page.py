@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from matscout.errors import InputError
 from matscout.goal import GOALS
+from matscout.propose.front import front_of
 from matscout.propose.observations import best_of, count_of
 from matscout.report.against import against_table
 from matscout.report.calibration_figure import reliability_figure, rounds_table, surprise_figure
 from matscout.report.calibration_table import LEVEL, by_block, calibration, predictions
 from matscout.report.folds import reports_are
 from matscout.report.folds_figure import folds_figure
+from matscout.report.front_table import front_table, limits_note
+from matscout.report.fronts import broken, shows_front
 from matscout.report.importance_figure import importance_figure
 from matscout.report.map_figure import point_map, pool_map
 from matscout.report.markup import Markup, el, join, number, shortened
@@ -23,6 +26,7 @@ from matscout.report.progress_figure import finds_figure, measured, named, progr
 from matscout.report.projection import places
 from matscout.report.pruning_cost import pruning_cost
 from matscout.report.record import Record
+from matscout.report.retuning import retuning
 from matscout.report.style import STYLE
 from matscout.report.tables import (
     advice_table,
@@ -64,6 +68,7 @@ def page(record: Record, outlook: Outlook, view: View) -> str:
         ("parallel", "Parameters together", _parallel(record)),
         ("folds", "Fold by fold", _folds(record)),
         ("calibration", "Were the predictions right?", _calibration(record)),
+        ("retuning", "Was the model re-tuned?", retuning(record.history)),
         ("stopping", "Is it time to stop?", advice_table(outlook, record)),
         ("trouble", "What went wrong", _trouble(record)),
         ("costs", "Costs and times", _costs(record)),
@@ -108,8 +113,9 @@ def _section(key: str, name: str, body: Markup) -> Markup:
 
 def _head(record: Record, outlook: Outlook, view: View) -> list[Markup]:
     history, spec = record.history, record.spec
-    target = history.targets[0]
-    way = "maximise" if target.sign > 0 else "minimise"
+    shown = history.targets if shows_front(spec.space, history) else history.targets[:1]
+    ways = ["maximise" if target.sign > 0 else "minimise" for target in shown]
+    aim = ", ".join(f"{way} {target.name}" for way, target in zip(ways, shown, strict=True))
     kind = "Campaign" if spec.kind == "campaign" else "Sweep"
     over = (
         f"{len(spec.space.pool):,} candidates".replace(",", "\u202f")
@@ -125,7 +131,7 @@ def _head(record: Record, outlook: Outlook, view: View) -> list[Markup]:
         state = "Not running." if history.trials else "Nothing has been asked yet."
     return [
         el("h1", spec.name),
-        el("p", f"{kind} over {over}: {way} {target.name}.{after} {state}", class_="soft"),
+        el("p", f"{kind} over {over}: {aim}.{after} {state}", class_="soft"),
         el("ul", _tiles(record, outlook), class_="tiles"),
     ]
 
@@ -134,8 +140,13 @@ def _tiles(record: Record, outlook: Outlook) -> list[Markup]:
     history = record.history
     target = history.targets[0]
     trials, y = measured(history)
-    tiles = [(str(len(trials)), f"measured, of a budget of {record.spec.policy.trials}")]
-    if trials:
+    done = len(trials) + broken(history)
+    tiles = [(str(done), f"measured, of a budget of {record.spec.policy.trials}")]
+    if history.limits:
+        tiles.append((str(len(trials)), "feasible: they keep every limit"))
+    if trials and shows_front(record.spec.space, history):
+        tiles.append((str(len(front_of(history))), "on the front: none betters them"))
+    elif trials:
         best = best_of(history)
         assert best is not None
         count = count_of(best, target)
@@ -169,6 +180,8 @@ def _tiles(record: Record, outlook: Outlook) -> list[Markup]:
 def _progress(record: Record, outlook: Outlook) -> Markup:
     if not record.history.completed:
         return el("p", "Nothing has been measured yet.")
+    if not measured(record.history)[0]:
+        return el("p", "No measured trial keeps the limits yet.")
     finds = finds_figure(record.history, outlook.goal)
     drawn = [progress_figure(record.history)]
     if finds is None:
@@ -179,8 +192,11 @@ def _progress(record: Record, outlook: Outlook) -> Markup:
 def _found(record: Record) -> Markup:
     if not record.history.completed:
         return el("p", "Nothing has been measured yet.")
+    several = shows_front(record.spec.space, record.history)
+    kept = limits_note(record.history)
+    found = front_table(record.history) if several else best_table(record)
     beside = against_table(record.history, record.baselines)
-    return best_table(record) if beside is None else join([best_table(record), beside])
+    return join([part for part in (kept, found, beside) if part is not None])
 
 
 def _next(record: Record, outlook: Outlook) -> Markup:

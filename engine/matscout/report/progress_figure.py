@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from matscout.goal import Goal
 from matscout.history import History
-from matscout.propose.observations import value_of
+from matscout.propose.observations import feasible_trials, value_of
 from matscout.report.chance import Band, best_so_far, found_so_far, thinned
 from matscout.report.markup import Markup, Part, figure, number, shortened
 from matscout.report.svg import Axis, Canvas, legend
@@ -24,9 +24,10 @@ exploded loss would press all others into a line."""
 
 
 def measured(history: History) -> tuple[list[Trial], Array]:
-    """Trials with a value of the first target, in the order of completion, and the values (n,)."""
+    """Trials of feasible points with a value of the first target, in the order of completion, and
+    the values (n,)."""
     target = history.targets[0]
-    pairs = [(t, value_of(t, target)) for t in history.completed]
+    pairs = [(t, value_of(t, target)) for t in feasible_trials(history)]
     known = [(t, v) for t, v in pairs if v is not None]
     return [t for t, _ in known], np.array([v for _, v in known], dtype=float)
 

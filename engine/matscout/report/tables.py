@@ -9,6 +9,7 @@ from statistics import median
 from matscout.drive.rounding import rounded_together
 from matscout.propose.observations import count_of, sem_of, value_of
 from matscout.propose.replicates import pooled
+from matscout.propose.retune_record import RETUNED
 from matscout.report.markup import Markup, el, number, shortened, table
 from matscout.report.outlook import Outlook
 from matscout.report.progress_figure import measured, named
@@ -240,14 +241,15 @@ def _score(why: Mapping[str, Value]) -> str:
     return number(value, 3) if isinstance(value, int | float) else "–"
 
 
-_IN_COLUMNS = ("mean", "sd", "low", "high", "p_feasible", "acquisition")
+_ELSEWHERE = ("mean", "sd", "low", "high", "p_feasible", "acquisition", RETUNED)
+"""What `why` holds that other columns show, or another section."""
 
 
 def _reason(proposer: str, why: Mapping[str, Value]) -> str:
     """The reason in words where one was given; else whatever else `why` holds."""
     if isinstance(why.get("reason"), str):
         return shortened(why["reason"], 200)
-    rest = {k: v for k, v in why.items() if k not in _IN_COLUMNS and v is not None}
+    rest = {k: v for k, v in why.items() if k not in _ELSEWHERE and v is not None}
     spoken = [str(rest.pop("rule"))] if "rule" in rest else []
     spoken += [f"{k.replace('_', ' ')} {_short(v)}" for k, v in rest.items()]
     return shortened("; ".join(spoken) or proposer or "–", 200)

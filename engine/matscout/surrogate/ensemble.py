@@ -94,6 +94,8 @@ class EnsemblePosterior(InUnits):
     """rows (n, d) float32 and y (n,) are standardised; `seen` names each member's rows.
 
     `own_noise` is the mean of the variances that members predicted themselves, 0 without.
+    `left_out` is what was said of rows by members that had not seen them, NaN of rows that fewer than
+    two had not; None where so few were left out that they say nothing of the spread.
     """
 
     ensemble: DeepEnsemble
@@ -104,7 +106,13 @@ class EnsemblePosterior(InUnits):
     weights: Sequence[Weights]
     spread: Spread
     own_noise: float
-    held_out: HeldOut | None
+    left_out: HeldOut | None
+
+    @property
+    def held_out(self) -> HeldOut | None:
+        """Of every row; None where one is missing: then refits are the only honest way."""
+        whole = self.left_out is not None and bool(self.left_out.mean.isfinite().all())
+        return self.left_out if whole else None
 
     @property
     def noise_here(self) -> float:
@@ -131,7 +139,7 @@ class EnsemblePosterior(InUnits):
             rows=np.concatenate([self.rows, _scaled(self.columns, X)]),
             y=np.concatenate([self.y, mean.numpy()]),
             seen=[np.concatenate([rows, np.tile(new, copies)]) for rows in self.seen],
-            held_out=None,
+            left_out=None,
         )
         return grown.trained(fraction=0.25 if self.weights else 1.0)
 
@@ -168,10 +176,7 @@ class EnsemblePosterior(InUnits):
 def _calibrated(
     posterior: EnsemblePosterior, y: Tensor, known: np.ndarray, order: Tensor
 ) -> EnsemblePosterior:
-    """With the spread that rows ask for which two members or more have not seen.
-
-    `held_out` is None unless that is every row: then refits are the only honest way.
-    """
+    """With the spread that rows ask for which two members or more have not seen."""
     means, variances = posterior.said(posterior.rows)
     own = float(variances.mean())
     everyone = np.arange(len(posterior.y))
@@ -188,13 +193,12 @@ def _calibrated(
     spread = calibrated(residual, u, votes, len(posterior.seen), known[judged])
     # Noise that the networks see is not to be counted twice.
     spread = replace(spread, noise=max(spread.noise - own, 0.0))
-    if not judged.all():
-        return replace(posterior, spread=spread)
-    sd = np.sqrt(spread.variance(u) + np.where(np.isnan(known), spread.noise + own, known))
-    centre, wide = torch.empty_like(y), torch.empty_like(y)  # in the caller's order
-    centre[order] = posterior.loc + posterior.scale * torch.from_numpy(mean)
-    wide[order] = posterior.scale * torch.from_numpy(sd)
-    return replace(posterior, spread=spread, held_out=HeldOut.normal(y, centre, wide))
+    noise = np.where(np.isnan(known), spread.noise + own, known)[judged]
+    centre, wide = (torch.full_like(y, torch.nan) for _ in range(2))  # in the caller's order
+    rows = order[torch.from_numpy(judged)]
+    centre[rows] = posterior.loc + posterior.scale * torch.from_numpy(mean)
+    wide[rows] = posterior.scale * torch.from_numpy(np.sqrt(spread.variance(u) + noise))
+    return replace(posterior, spread=spread, left_out=HeldOut.normal(y, centre, wide))
 
 
 def _scaled(columns: Sequence[Standard], X: Tensor) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import optuna
 import pytest
@@ -14,7 +15,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from matscout.errors import InputError
 from matscout.propose.sampler.gp_sampler import WHY
-from matscout.propose.sampler.told import Told, told
+from matscout.propose.sampler.told import Reads, Told, told
 from matscout.sampler import GpSampler, report_sem
 from matscout.surrogate.base import FitFailed
 from matscout.trial import State
@@ -48,7 +49,7 @@ def seen(study: Study) -> Told:
     next_one = create_trial(state=TrialState.RUNNING)
     next_one.number = len(study.trials)
     space = study.sampler.infer_relative_search_space(study, next_one)
-    found = told(study, next_one, space, 0, True)
+    found = told(study, next_one, space, 0, Reads())
     assert found is not None
     return found
 
@@ -200,24 +201,30 @@ def test_several_objectives_with_constraints_and_failures() -> None:
     assert sum(t.params["y"] < 0.05 for t in study.trials[4:]) >= 3
 
 
-def test_a_model_that_fails_is_said_and_drawn_around(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("rule", ["tpe", "sobol"])
+def test_a_model_that_fails_is_said_and_others_go_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path, rule: str
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise FitFailed("no jitter\nhelps")
 
     monkeypatch.setattr("matscout.propose.gp.SpaceModel", broken)
-    monkeypatch.setattr("matscout.propose.sampler.gp_sampler.JointModel", broken)
+    monkeypatch.setattr("matscout.propose.sampler.choice.joint_model", broken)
+    if rule == "sobol":
+        monkeypatch.setattr("matscout.propose.tpe.suggest", broken)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     optuna.logging.enable_propagation()
     try:
         with caplog.at_level(logging.WARNING):
-            study_of(bowl, 6)
+            study = study_of(bowl, 6, storage=f"sqlite:///{tmp_path / 'study.db'}")
             study_of(lambda t: (bowl(t), 1.0), 6, directions=["minimize"] * 2)
     finally:
         optuna.logging.disable_propagation()
     said = [r.getMessage() for r in caplog.records if "no jitter helps" in r.getMessage()]
-    assert len(said) == 4
+    assert len(said) == 4 and all(rule in line for line in said)
+    held = [t.system_attrs[WHY] for t in study.trials if "fallback" in t.system_attrs.get(WHY, {})]
+    assert len(held) == 2 and all(why["rule"] == rule for why in held)
+    assert all("no jitter helps" in why["fallback"] for why in held)
 
 
 def test_a_storage_of_short_attributes_is_enough(tmp_path) -> None:  # type: ignore[no-untyped-def]

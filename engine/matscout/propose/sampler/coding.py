@@ -27,20 +27,33 @@ class Coding:
     """Values of one Optuna parameter as our `parameter` holds them.
 
     Choices go in as their index, because they may be None, or 1 beside True. With `ordinal`, three
-    or more increasing numbers are taken in their order, equally far apart.
+    or more increasing numbers are taken in their order, equally far apart. With `numeric`, because
+    a constraint adds them up, increasing numbers go in as they are.
     """
 
-    def __init__(self, name: str, distribution: BaseDistribution, ordinal: bool = True) -> None:
+    def __init__(
+        self, name: str, distribution: BaseDistribution, ordinal: bool = True, numeric: bool = False
+    ) -> None:
         self.distribution = distribution
-        self.parameter = _parameter(json.dumps(name), distribution, ordinal)
+        self._indexed = isinstance(distribution, CategoricalDistribution)
+        key = json.dumps(name)
+        if isinstance(distribution, CategoricalDistribution) and numeric:
+            choices = distribution.choices
+            if _increasing(choices):
+                self._indexed = False
+                self.parameter: Parameter = Ordinal(key, choices)
+                return
+        self.parameter = _parameter(key, distribution, ordinal)
 
     @classmethod
-    def of(cls, name: str, distribution: BaseDistribution, ordinal: bool = True) -> Coding | None:
+    def of(
+        cls, name: str, distribution: BaseDistribution, ordinal: bool = True, numeric: bool = False
+    ) -> Coding | None:
         """None for what a model has no use for: a single value, or bounds beyond the floats."""
         if distribution.single():
             return None
         try:
-            return cls(name, distribution, ordinal)
+            return cls(name, distribution, ordinal, numeric)
         except (InputError, TypeError):
             return None
 
@@ -49,13 +62,18 @@ class Coding:
         """The name of the parameter within a space: Optuna allows names that we do not."""
         return self.parameter.name
 
+    @property
+    def numeric(self) -> bool:
+        """Whether values go in as the numbers that they are."""
+        return not self._indexed
+
     def conditioned(self, when: When) -> Parameter:
         """The parameter, existing only where its parents have these values."""
         return replace(self.parameter, when=when)
 
     def encode(self, value: Any) -> Value | None:
         """`value` as the space holds it, or None where it does not belong."""
-        if isinstance(self.distribution, CategoricalDistribution):
+        if self._indexed:
             try:
                 return int(self.distribution.to_internal_repr(value))
             except ValueError:
@@ -64,7 +82,7 @@ class Coding:
 
     def decode(self, held: Value) -> Any:
         """The inverse of `encode`."""
-        if isinstance(self.distribution, CategoricalDistribution):
+        if self._indexed:
             return self.distribution.choices[int(held)]
         return held
 
@@ -79,7 +97,7 @@ def _parameter(name: str, distribution: BaseDistribution, ordinal: bool) -> Para
         return Int(name, distribution.low, distribution.high, distribution.log, distribution.step)
     if isinstance(distribution, CategoricalDistribution):
         places = tuple(range(len(distribution.choices)))
-        if ordinal and _increasing(distribution.choices):
+        if ordinal and len(places) >= LEAST_LEVELS and _increasing(distribution.choices):
             return Ordinal(name, places)
         return Categorical(name, places)
     raise TypeError(f"unknown distribution {distribution!r}")
@@ -87,4 +105,4 @@ def _parameter(name: str, distribution: BaseDistribution, ordinal: bool) -> Para
 
 def _increasing(choices: tuple[Any, ...]) -> bool:
     plain = all(isinstance(c, int | float) and not isinstance(c, bool) for c in choices)
-    return plain and len(choices) >= LEAST_LEVELS and all(a < b for a, b in pairwise(choices))
+    return plain and all(a < b for a, b in pairwise(choices))

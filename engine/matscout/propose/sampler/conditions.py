@@ -37,6 +37,9 @@ def conditions(
         lacking = [p for p in points if name not in p]
         if not lacking:
             continue
+        if not having:  # said to exist, and not seen so far
+            unexplained.add(name)
+            continue
         # A parent is wherever its child is, and somewhere else too: no two can be each other's.
         wider = [
             q

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,7 +14,9 @@ from matscout.acquire.pareto import reference_point
 from matscout.acquire.probability_beyond import LogProbabilityBeyond
 from matscout.history import History
 from matscout.propose.acquisitions import acquisition
-from matscout.propose.gp_space import Read, SpaceModel
+from matscout.propose.gp_front_search import doubting
+from matscout.propose.gp_space import Read, SpaceModel, require_finite
+from matscout.propose.measured_cost import MeasuredCost
 from matscout.propose.observations import of_pool, of_space
 from matscout.propose.search import best_new
 from matscout.propose.strategies.pareto import FRONT, hypervolume_gain, layers
@@ -27,44 +30,72 @@ LEAST_FRONT = 8
 DRAWS = 32
 
 
+@dataclass(frozen=True)
+class Known:
+    """What a joint model stands on: a posterior for each of `targets`, one for each constraint of
+    which P(constraint >= 0) is the chance that it is kept, and the points (n, d) that are feasible,
+    that were measured at all, and that are pending. `prefixes` name what is expected of each target.
+    `search`, if any, stand in for `constraints` while nothing feasible is known.
+    """
+
+    targets: Sequence[Target]
+    objectives: Sequence[GpPosterior]
+    constraints: Sequence[GpPosterior]
+    feasible: Tensor
+    measured: Tensor
+    pending: Tensor
+    prefixes: Sequence[str]
+    search: Sequence[GpPosterior] = ()
+
+
 class JointModel:
     """A Gaussian process for each objective and for each constraint, independent of one another.
 
     The score is log P(feasible) plus log expected improvement (Gardner et al. 2014), for several
     objectives plus qLogNEHVI (acquire/pareto.py). Where nothing feasible is known there is nothing
     to improve on, and the score is log P(feasible) alone. What is pending is believed to come out
-    as expected. Raises FitFailed.
+    as expected. With `cost`, each of them is sought per unit of it.
     """
 
     def __init__(
-        self, tools: SpaceTools, history: History, constraints: Sequence[Target], seed: int
+        self, tools: SpaceTools, known: Known, seed: int, cost: MeasuredCost | None = None
     ) -> None:
-        self._tools, self._targets, self._seed = tools, history.targets, seed
-        several = len(history.targets) > 1
-        # Clipping what is bad in one objective would move the ends of a front.
-        read = of_pool if several else of_space
-        self._objectives = [self._fitted(history, target, read) for target in self._targets]
-        known = [c for c in constraints if any(c.name in t.values for t in history.completed)]
-        self._limits = [self._fitted(history, c, of_pool) for c in known]
-        data = read(history, self._targets[0], None)
-        good = [t for t in data.trials if _feasible(t, constraints)]
-        self._front, self._measured = self._rows(good), self._rows(data.trials)
-        pending = self._rows(data.believed)
-        likely = self._log_feasible(pending) >= np.log(0.5) if len(pending) else []
-        self._pending = pending[likely] if len(pending) else pending
+        self._tools, self._seed, self._cost = tools, seed, cost
+        self._targets, self._prefixes = known.targets, known.prefixes
+        self._objectives, self._limits = list(known.objectives), list(known.constraints)
+        self._front, self._measured = known.feasible, known.measured
+        self._search = list(known.search)
+        self._pending = known.pending[:0]
+        self._wait_for(known.pending)
+
+    def believe(self, rows: Tensor) -> None:
+        """That `rows` (n, d) are pending, and come out as expected."""
+        self._objectives = [belief.believe(rows) for belief in self._objectives]
+        self._limits = [limit.believe(rows) for limit in self._limits]
+        self._search = doubting(self._search, rows) if self._search else []
+        self._wait_for(rows)
+
+    def _wait_for(self, rows: Tensor) -> None:
+        if len(rows):
+            likely = self._log_feasible(rows) >= np.log(0.5)
+            self._pending = torch.cat([self._pending, rows[likely]])
 
     def propose(self, taken: set[str], rng: np.random.Generator) -> Proposal | None:
         """The best new point; None if none was found."""
-        score = self._score()
+        score = self._per_cost(self._score())
         point = best_new(self._tools, lambda X: score(X.unsqueeze(-2)), taken, rng)
         if point is None:
             return None
         row = torch.from_numpy(self._tools.encoding.rows([point]))
+        for belief in (*self._objectives, *self._limits):
+            require_finite(belief, row)
         return Proposal(point, why=self._why(row, score))
 
     def _score(self) -> Score:
-        limits = [LogProbabilityBeyond(0.0).on(limit) for limit in self._limits]
-        if not len(self._front):
+        found = len(self._front)
+        beliefs = self._limits if found or not self._search else self._search
+        limits = [LogProbabilityBeyond(0.0).on(belief) for belief in beliefs]
+        if not found:
             return lambda X: torch.stack([limit(X) for limit in limits]).sum(0)
         if len(self._objectives) > 1:
             gain = self._hypervolume()
@@ -72,6 +103,12 @@ class JointModel:
             inside = self._objectives[0].standardised
             gain = acquisition("log_ei", 1, inside, self._front, 0.0).on(inside)
         return lambda X: torch.stack([gain(X), *(limit(X) for limit in limits)]).sum(0)
+
+    def _per_cost(self, score: Score) -> Score:
+        cost = self._cost
+        if cost is None:
+            return score
+        return lambda X: score(X) - cost.exponent * cost(X.squeeze(-2)).log()
 
     def _hypervolume(self) -> Score:
         asked = torch.cat([self._front, self._pending])
@@ -102,16 +139,48 @@ class JointModel:
             "acquisition": value,
             "feasible": float(self._log_feasible(row).exp()),
         }
-        for target, (mean, sd) in zip(self._targets, told, strict=True):
-            name = f"{target.name}." if len(told) > 1 else ""
+        if self._cost is not None:
+            out["cost"] = float(self._cost(row))
+        for target, name, (mean, sd) in zip(self._targets, self._prefixes, told, strict=True):
             out |= {f"{name}mean": target.sign * float(mean), f"{name}sd": float(sd)}
         return out
 
-    def _fitted(self, history: History, target: Target, read: Read) -> GpPosterior:
-        return SpaceModel(self._tools, history, target, read).posterior
 
-    def _rows(self, trials: Sequence[Trial]) -> Tensor:
-        return torch.from_numpy(self._tools.rows(trials))
+def joint_model(
+    tools: SpaceTools,
+    history: History,
+    constraints: Sequence[Target],
+    seed: int,
+    cost: MeasuredCost | None = None,
+) -> JointModel:
+    """The model of a study: `constraints` are values of the history, kept at 0 or below. Raises
+    FitFailed."""
+    several = len(history.targets) > 1
+    # Clipping what is bad in one objective would move the ends of a front.
+    read = of_pool if several else of_space
+    limits = [c for c in constraints if any(c.name in t.values for t in history.completed)]
+    data = read(history, history.targets[0], None)
+    good = [t for t in data.trials if _feasible(t, constraints)]
+    known = Known(
+        targets=history.targets,
+        objectives=[fitted(tools, history, target, read) for target in history.targets],
+        constraints=[fitted(tools, history, c, of_pool) for c in limits],
+        feasible=rows_of(tools, good),
+        measured=rows_of(tools, data.trials),
+        pending=rows_of(tools, data.believed),
+        prefixes=[f"{t.name}." if several else "" for t in history.targets],
+    )
+    return JointModel(tools, known, seed, cost)
+
+
+def fitted(tools: SpaceTools, history: History, target: Target, read: Read) -> GpPosterior:
+    """What is believed of `target`, learned from what `read` makes of the history."""
+    return SpaceModel(tools, history, target, read).posterior
+
+
+def rows_of(tools: SpaceTools, trials: Sequence[Trial]) -> Tensor:
+    """The encoded points of trials, (n, d)."""
+    return torch.from_numpy(tools.rows(trials))
 
 
 def _feasible(trial: Trial, constraints: Sequence[Target]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -71,7 +71,8 @@ def both_tables(view: PoolView) -> Tensor:
 
 
 def trees_alone(view: PoolView, trees: int) -> Surrogate:
-    return OnColumns(_forest(view, trees), _plain(view))
+    changes: Any = view.hyperparameters
+    return OnColumns(replace(_forest(view, trees), **changes), _plain(view))
 
 
 def warped(view: PoolView, trees: int) -> Surrogate:

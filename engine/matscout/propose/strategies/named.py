@@ -19,7 +19,7 @@ from matscout.acquire.rarity import RarityWeightedEntropy
 from matscout.acquire.vote_entropy import VoteEntropy
 from matscout.errors import InputError, did_you_mean
 from matscout.goal import Goal
-from matscout.propose.strategies import believer, bound, classes
+from matscout.propose.strategies import believer, bound, classes, ensemble, forest
 from matscout.propose.strategies.believer import BelieverRule
 from matscout.propose.strategies.bound import BoundRule
 from matscout.propose.strategies.classes import ClassRule, Committee
@@ -34,6 +34,7 @@ from matscout.propose.strategies.process import ProcessRule
 from matscout.propose.strategies.thompson import ThompsonRule
 from matscout.propose.strategies.top_share import TopShareRule
 from matscout.propose.strategies.view import Strategy
+from matscout.propose.tunable import Tunable
 
 AUTO = "auto"
 
@@ -89,6 +90,9 @@ STRATEGIES: dict[str, Callable[[], Strategy]] = {
     "pareto": ParetoRule,
     "desirability": DesirabilityRule,
 }
+
+TUNABLE: dict[str, Tunable] = {"forest_ucb": forest.TUNABLE, "ensemble_ucb": ensemble.TUNABLE}
+"""Those whose surrogate has hyperparameters that it does not fit itself (propose/retune.py)."""
 
 NEED_LIMIT = frozenset({"beyond", "straddle", "lookahead", "find", "balance", "learn", *CLASSES})
 """Those that ask on which side of the goal's threshold a candidate lies."""

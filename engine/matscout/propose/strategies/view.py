@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from matscout.propose.feasibility import Feasibility, worked_and_failed
 from matscout.propose.observations import Observations, of_pool
 from matscout.propose.replicates import Asked
 from matscout.surrogate.ensemble import Executor
-from matscout.trial import Target, Value
+from matscout.trial import Params, Target, Value
 
 Pick = tuple[int, dict[str, Value]]
 """A row of the pool, and why."""
@@ -32,6 +32,7 @@ class PoolView:
     `prices` (n_candidates,) is what each experiment costs, None where all cost the same.
     `replicates` is how often a candidate may be measured, by strategies that can tell when to.
     `executor` is where networks are trained; where, is not to be seen in what they say.
+    `hyperparameters` are those of the surrogate (propose/retune.py); none: its defaults.
     """
 
     candidates: Candidates
@@ -41,6 +42,7 @@ class PoolView:
     prices: NDArray[np.float64] | None = None
     replicates: int = 1
     executor: Executor | None = None
+    hyperparameters: Params = field(default_factory=dict)
 
     @property
     def target(self) -> Target:
