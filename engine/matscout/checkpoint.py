@@ -98,7 +98,9 @@ def write_durably(path: Path, data: bytes) -> None:
     with open(path, "wb") as file:
         file.write(data)
         file.flush()
+        failpoint("file.before_fsync")
         os.fsync(file.fileno())
+    failpoint("file.after_fsync")
 
 
 def sync_folder(folder: Path) -> None:

@@ -34,6 +34,10 @@ class Kind(StrEnum):
     CRASHED = "crashed"
 
 
+NEVER_BEGAN = "cancelled before it began"
+"""The reason of a `stopped` outcome of an attempt that no worker had a hand in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What an attempt said. JSON both ways, since it waits in the outbox until it is journalled.

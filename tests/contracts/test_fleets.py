@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 
 from matscout.clock import VirtualClock
-from matscout.evaluate.bad_lab import ByOrder
+from matscout.evaluate.bad_lab import ByOrder, ByParts
 from matscout.evaluate.function import FunctionEvaluator
 from matscout.fleet.base import EvaluatorFactory, Fleet
+from matscout.fleet.divided import Divided
 from matscout.fleet.inline import Inline
 from matscout.fleet.outbox import Outbox
+from matscout.fleet.part import DONE, one_part
 from matscout.fleet.process import ProcessFleet
 from matscout.fleet.simulated import SimulatedFleet
 from matscout.outcome import Assignment, Kind, Outcome
@@ -35,21 +37,46 @@ def second(assignment: Assignment, rng: object) -> float:
     return 1.0
 
 
+DIVIDED = "divided-"
+KINDS = ["inline", "simulated", "process", "ray"]
+# A part has one thing to say, so one that waits to be stopped would stop the virtual clock.
+ALL_KINDS = [*KINDS, DIVIDED + "inline", DIVIDED + "process"]
+
+
 def make_fleet(
-    kind: str, folder: RunFolder, factory: EvaluatorFactory = ByOrder, slots: int = 2
+    kind: str,
+    folder: RunFolder,
+    factory: EvaluatorFactory | None = None,
+    slots: int = 2,
+    targets: tuple[Target, ...] = TARGETS,
+) -> Fleet:
+    if kind.startswith(DIVIDED):
+        whole = factory or ByParts
+        inner = kind.removeprefix(DIVIDED)
+        jobs = make_fleet(inner, folder.parts, partial(one_part, whole), slots, (DONE,))
+        return Divided(jobs, whole, targets, folder, slots)
+    return make_whole(kind, folder, factory or ByOrder, slots, targets)
+
+
+def make_whole(
+    kind: str,
+    folder: RunFolder,
+    factory: EvaluatorFactory,
+    slots: int,
+    targets: tuple[Target, ...],
 ) -> Fleet:
     if kind == "inline":
-        return Inline(factory, TARGETS, folder, slots=slots)
+        return Inline(factory, targets, folder, slots=slots)
     if kind == "simulated":
         return SimulatedFleet(
-            factory, TARGETS, folder, slots, VirtualClock(), duration=second, grace_s=GRACE_S
+            factory, targets, folder, slots, VirtualClock(), duration=second, grace_s=GRACE_S
         )
     if kind == "process":
-        return ProcessFleet(factory, TARGETS, folder, slots=slots, grace_s=GRACE_S)
+        return ProcessFleet(factory, targets, folder, slots=slots, grace_s=GRACE_S)
     from matscout.fleet.ray_actors import RayFleet
 
     # A share that leaves room for a second fleet on the same two-core cluster.
-    return RayFleet(factory, TARGETS, folder, slots=slots, cpus=0.25, grace_s=GRACE_S)
+    return RayFleet(factory, targets, folder, slots=slots, cpus=0.25, grace_s=GRACE_S)
 
 
 @dataclass
@@ -114,12 +141,14 @@ def rigs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Rig]]:
     assert not [pid for pid in pids if is_alive(pid)], "close left workers behind"
 
 
-@pytest.fixture(params=["inline", "simulated", "process", "ray"])
+@pytest.fixture(params=ALL_KINDS)
 def rig(request: pytest.FixtureRequest, rigs: dict[str, Rig]) -> Rig:
     return rigs[request.param]
 
 
-@pytest.fixture(params=["process", "ray"])
+@pytest.fixture(
+    params=["process", "ray", pytest.param(DIVIDED + "process", marks=pytest.mark.slow)]
+)
 def walled(request: pytest.FixtureRequest, rigs: dict[str, Rig]) -> Rig:
     """A fleet whose workers are processes of their own, which may die."""
     return rigs[request.param]
@@ -240,7 +269,7 @@ def test_twenty_trials_over_two_slots(rig: Rig) -> None:
             free += 1
     assert sorted(o.trial for o in ended) == started
     assert {o.trial - started[0]: o.values["y"] for o in ended} == {i: float(i) for i in range(20)}
-    assert len({o.worker for o in ended}) == (1 if rig.kind == "inline" else 2)
+    assert len({o.worker for o in ended}) == (1 if rig.kind.endswith("inline") else 2)
 
 
 def test_big_params_arrive_whole(rig: Rig) -> None:
@@ -320,7 +349,7 @@ def test_an_attempt_that_will_not_stop_is_killed(walled: Rig) -> None:
 # -- the end ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["inline", "simulated", "process", "ray"])
+@pytest.mark.parametrize("kind", ALL_KINDS)
 def test_close_ends_busy_workers_and_may_be_called_twice(
     kind: str, rigs: dict[str, Rig], folder: RunFolder
 ) -> None:
@@ -366,7 +395,7 @@ def test_workers_have_their_threads_pinned_and_find_the_users_module(
     assert str(tmp_path) not in sys.path
 
 
-@pytest.mark.parametrize("kind", ["inline", "simulated", "process", "ray"])
+@pytest.mark.parametrize("kind", ALL_KINDS)
 def test_a_factory_that_fails_is_a_crash_of_the_attempt(
     kind: str, rigs: dict[str, Rig], folder: RunFolder
 ) -> None:

@@ -50,6 +50,18 @@ def test_acknowledging_a_report_leaves_the_ending_that_came_meanwhile(outbox: Ou
     assert outbox.sweep() == [RESULT]
 
 
+@pytest.mark.parametrize("kind", [Kind.STOPPED, Kind.CRASHED])
+def test_acknowledging_what_a_fleet_made_up_leaves_what_the_worker_wrote(
+    outbox: Outbox, kind: Kind
+) -> None:
+    outbox.write(RESULT)
+    outbox.acknowledge(Outcome(3, 1, kind, reason="killed: it did not stop"))
+    assert outbox.sweep() == [RESULT]
+    outbox.write(Outcome(4, 1, kind, reason="its own word"))
+    outbox.acknowledge(Outcome(4, 1, kind, reason="killed: it did not stop"))
+    assert outbox.sweep() == [RESULT]
+
+
 def test_sweeping_a_folder_that_is_not_there_finds_nothing(tmp_path: Path) -> None:
     assert Outbox(tmp_path / "nowhere").sweep() == []
     assert Outbox(tmp_path / "nowhere").alive() == []

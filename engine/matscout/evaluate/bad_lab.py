@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 
 from matscout.errors import ExperimentFailed, InputError
-from matscout.evaluate.base import Context, Evaluator
+from matscout.evaluate.base import Context, Evaluator, Joining, Part
 from matscout.trial import Measurement, Params, Report
 
 Factory = Callable[[], Evaluator]
@@ -230,6 +230,50 @@ _LIES: Mapping[str, Any] = {
     "say-another": Measurement({"z": 1.0}),
     "say-number": 2.5,
 }
+
+
+class ByParts(ByOrder):
+    """ByOrder for fleets that divide trials: each step of `report` is a part; of the two parts of
+    `until-stopped` the first is done at once.
+    """
+
+    indivisible = ""
+
+    def parts(self, params: Params) -> int:
+        order = params.get("do")
+        return int(params.get("n", 3)) if order == "report" else 1 + (order == "until-stopped")
+
+    def reported_before(self, params: Params, number: int) -> int:
+        return number
+
+    def part_fingerprint(self, params: Params, seed: int, number: int) -> str:
+        return f"{seed} {number}"
+
+    def evaluate_part(self, params: Params, number: int, context: Context) -> Part | None:
+        order = params.get("do")
+        if order in _LIES or order == "report" or (order == "until-stopped" and number == 0):
+            return Part({})
+        said = [m for m in self.evaluate(params, context) if isinstance(m, Measurement)]
+        return Part(dict(said[0].values)) if said else None
+
+    def joining(self, params: Params, context: Context) -> Joining:
+        return _JoinedByOrder(params)
+
+
+class _JoinedByOrder:
+    def __init__(self, params: Params) -> None:
+        self._params, self._step = params, 0
+
+    def add(self, part: Part) -> list[Any]:
+        self._step += 1
+        order = self._params.get("do")
+        if order in _LIES:
+            return [_LIES[str(order)]]
+        if order not in ("report", "until-stopped"):
+            return [Measurement(part.state)]
+        report = Report(self._step, {"y": float(self._step)})
+        last = self._step == self._params.get("n", 3)
+        return [report, Measurement({"y": 0.0})] if last else [report]
 
 
 def _until_stopped(context: Context) -> Iterator[Report]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from matscout.checkpoint import CheckpointStore
+from matscout.checkpoint import Arrays, CheckpointStore
 from matscout.trial import Measurement, Params, Report
 
 
@@ -49,3 +49,50 @@ class Evaluator(Protocol):
         """True for an experiment that must never be repeated without a person's word."""
 
     def evaluate(self, params: Params, context: Context) -> Iterator[Report | Measurement]: ...
+
+
+@dataclass(frozen=True)
+class Part:
+    """What came of one part of a trial, such as a fold: plain values (as JSON has them, and numbers
+    that are none), and arrays by name.
+    """
+
+    state: Mapping[str, Any]
+    arrays: Arrays = field(default_factory=dict)
+
+
+class Joining(Protocol):
+    """Takes the parts of one trial in their order."""
+
+    def add(self, part: Part) -> Sequence[Report | Measurement]:
+        """What `evaluate` would say once this part and those before it are done. Not called again
+        after a measurement.
+        """
+
+
+class Divisible(Evaluator, Protocol):
+    """An evaluator whose trials have parts that can be evaluated apart, in any order and in other
+    processes, and joined into what `evaluate` says, to the last digit: same reports, same
+    measurement.
+    """
+
+    @property
+    def indivisible(self) -> str:
+        """Why it is not to be divided as it is set up, in a few words; empty if it may be."""
+
+    def parts(self, params: Params) -> int:
+        """How many parts a trial with these params has, at most."""
+
+    def reported_before(self, params: Params, number: int) -> int:
+        """The last step that is reported without this part (0, 1, …); 0 if there is none."""
+
+    def part_fingerprint(self, params: Params, seed: int, number: int) -> str:
+        """Of all that the result of this part (0, 1, …) depends on."""
+
+    def evaluate_part(self, params: Params, number: int, context: Context) -> Part | None:
+        """Errors mean what they mean for `evaluate`, and None what it means to return without a
+        measurement. A part reports nothing on the way; its context has no folders.
+        """
+
+    def joining(self, params: Params, context: Context) -> Joining:
+        """What joins the parts of this trial; its errors are those of `evaluate`, too."""

@@ -18,7 +18,7 @@ from matscout.models import tabular
 from matscout.models.hyperparameters import PrepareSettings
 
 if TYPE_CHECKING:
-    from matscout.evaluate.tabular_folds import TabularData
+    from matscout.evaluate.tabular_data import TabularData
 
 MOST = 200_000
 """Rows times folds up to which a forest is grown: it is meant for small tables, and takes as long as

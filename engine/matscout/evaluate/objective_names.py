@@ -8,6 +8,7 @@ OBJECTIVES = {
     "robert": "half repeated CV, half the worse end fold of a target-sorted CV",
     "loco": "the mean over clusters of the inputs, each left out once",
     "sorted": "the mean over blocks of the sorted target, each after training on those before",
+    "time": "the mean over blocks of later rows, each after training on those before",
 }
 REPEATED = ("cv", "robert")
 REPEATS = 10

@@ -10,7 +10,9 @@ import numpy as np
 
 from matscout.data.cluster_folds import cluster_folds
 from matscout.data.sorted_folds import sorted_ends, sorted_forward
+from matscout.data.split_names import GROUPED, REPEATED
 from matscout.data.splits import Fold, repeats_of, split
+from matscout.data.time_folds import time_ordered
 from matscout.errors import InputError, did_you_mean
 from matscout.evaluate.objective_names import OBJECTIVES
 from matscout.models.metrics import Metric
@@ -87,26 +89,34 @@ def plan(
     classes: bool,
     clusters: str,
     toward: str,
+    times: np.ndarray | None = None,
+    step: int = 1,
     seed: int,
 ) -> Plan:
     """The plan of an objective over targets `y` (n,) and inputs `x` (n, d), scaled, none missing.
 
     `kind` is the split that `cv` and `robert` repeat. A grouped split keeps its groups whole in
-    every objective. Raises InputError where an objective does not fit the task, metric or rows.
+    every objective but `time`. `times` (n,) are what `time` goes by; `step` is how many blocks ahead
+    `sorted` and `time` judge. Raises InputError where an objective does not fit the task, metric or
+    rows.
     """
     check(objective, metric, kind)
-    whole = groups if kind == "grouped" else None
+    whole = groups if kind in GROUPED else None
     if objective == "loco":
         made = cluster_folds(x, clusters, folds, groups=whole, seed=seed)
         return Plan(objective, metric, made)
     if objective == "sorted":
-        return Plan(objective, metric, sorted_forward(y, folds, toward, whole))
+        return Plan(objective, metric, sorted_forward(y, folds, toward, whole, step))
+    if objective == "time":
+        if times is None:
+            raise InputError("trainer.time", "'time' needs a column of times", "name it: time = …")
+        return Plan(objective, metric, time_ordered(times, folds, step))
     if objective == "split":
         made = split(
             kind, y, folds=folds, repeats=repeats, fraction=fraction, groups=groups,
             classes=classes, seed=seed,
         )  # fmt: skip
-        return Plan(objective, metric, made, repeats=repeats if kind == "repeated" else 1)
+        return Plan(objective, metric, made, repeats=repeats if kind in REPEATED else 1)
     ends = sorted_ends(y, folds, whole) if objective == "robert" else []
     made = repeats_of(
         kind, y, repeats, folds=folds, fraction=fraction, groups=groups, classes=classes, seed=seed
@@ -129,7 +139,7 @@ def check(objective: str, metric: Metric, kind: str) -> None:
         raise InputError(
             where, f"'robert' is made of errors, not of '{metric.name}'", "use rmse or mae"
         )
-    if objective in ("loco", "sorted") and kind not in ("kfold", "grouped"):
+    if objective in ("loco", "sorted", "time") and kind not in ("kfold", *GROUPED):
         raise InputError(
             where, f"'{objective}' draws its own folds, not those of '{kind}'", "leave split out"
         )

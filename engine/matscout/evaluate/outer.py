@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from matscout.data.split_names import GROUPED
 from matscout.data.splits import Fold, split
 from matscout.data.tables import Table
 
@@ -16,14 +17,18 @@ def outer_fold(
 ) -> Fold:
     """(visible rows, hidden rows) of outer fold `number` of `count`, as ascending row numbers.
 
-    Groups stay whole where `kind` is grouped; classes keep their share; else rows are drawn at
+    Groups stay whole where `kind` keeps them so; classes keep their share; else rows are drawn at
     random, whatever the inner objective. Raises InputError for too few rows, groups or of a class.
     """
-    own = int(np.random.SeedSequence(seed, spawn_key=(1,)).generate_state(1)[0])
-    way = "grouped" if kind == "grouped" else "stratified" if classes else "kfold"
+    way = kind if kind in GROUPED else "stratified" if classes else "kfold"
     groups = table.groups
-    made = split(way, table.target, folds=count, groups=groups, classes=classes, seed=own)
+    made = split(way, table.target, folds=count, groups=groups, classes=classes, seed=seed)
     return made[number]
+
+
+def own_seed(split_seed: int) -> int:
+    """Of the outer folds, where nobody names one: other folds than the inner ones of that seed."""
+    return int(np.random.SeedSequence(split_seed, spawn_key=(1,)).generate_state(1)[0])
 
 
 def only(table: Table, rows: np.ndarray) -> Table:
@@ -38,4 +43,5 @@ def only(table: Table, rows: np.ndarray) -> Table:
         numeric=kept(table.numeric),
         categorical=kept(table.categorical),
         groups=None if table.groups is None else table.groups[rows],
+        times=None if table.times is None else table.times[rows],
     )

@@ -13,7 +13,7 @@ from matscout.models.metrics import Metric
 from matscout.trial import Measurement
 
 if TYPE_CHECKING:
-    from matscout.evaluate.tabular_folds import TabularData
+    from matscout.evaluate.tabular_data import TabularData
 
 Seen = Mapping[str, np.ndarray]
 """One fold's predictions, (m,), by what a metric sees of them: value, label or score."""

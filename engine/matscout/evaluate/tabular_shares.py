@@ -13,7 +13,8 @@ from matscout.checkpoint import Checkpoint
 from matscout.evaluate.base import Context
 from matscout.evaluate.in_order import in_order
 from matscout.evaluate.keeper import Keeper
-from matscout.evaluate.tabular_folds import FoldScores, TabularData, finish, fold_judge
+from matscout.evaluate.tabular_data import TabularData
+from matscout.evaluate.tabular_folds import FoldScores, finish, fold_judge
 from matscout.trial import Measurement, Report
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def by_shares(
     """
     judge = fold_judge(trainer, data, params, context.seed)
     steps, folds = trainer.fidelity_steps, len(data.folds)
-    done = _Shares([FoldScores(data) for _ in steps], folds)
+    done = Shares([FoldScores(data) for _ in steps], folds)
     print_of = trainer.fingerprint(data.digest, params, context.seed)
     keeper = Keeper(context.checkpoints, print_of, trainer.cadence)
 
@@ -58,7 +59,7 @@ def by_shares(
 
 
 @dataclass(frozen=True)
-class _Shares:
+class Shares:
     """The cursor: what the folds scored at each step, and what they predicted at the last."""
 
     parts: list[FoldScores]

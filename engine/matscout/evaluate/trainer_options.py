@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from matscout.data.split_names import REPEATED
 from matscout.data.spreadsheet import safe
 from matscout.errors import InputError, did_you_mean
 from matscout.evaluate.keeper import Cadence
@@ -134,7 +135,7 @@ class TrainerOptions:
         sem = {}
         if len(scores) > 1 and math.isfinite(values[self.target_name]):
             independent = (
-                max(len(scores) // self.repeats, 1) if self.split == "repeated" else len(scores)
+                max(len(scores) // self.repeats, 1) if self.split in REPEATED else len(scores)
             )
             sem[self.target_name] = float(np.std(scores, ddof=1) / math.sqrt(independent))
         return Measurement(values=values, sem=sem, source=source)

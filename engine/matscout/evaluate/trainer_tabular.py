@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from matscout.data.split_names import GROUPED
 from matscout.errors import InputError, did_you_mean, require_whole
-from matscout.evaluate.base import Context
+from matscout.evaluate.base import Context, Joining, Part
 from matscout.evaluate.objective_names import OBJECTIVES, REPEATED, REPEATS
 from matscout.evaluate.trainer_options import TrainerOptions, digest
 from matscout.trial import Measurement, Params, Report
 
 if TYPE_CHECKING:
-    from matscout.evaluate.tabular_folds import TabularData
+    from matscout.evaluate.tabular_data import TabularData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,19 +25,25 @@ class TabularTrainer(TrainerOptions):
     """Learns the column `predict` of a CSV file from `inputs` (all other columns, if empty).
 
     Columns of numbers are numeric unless listed in `categorical`; `group` is the column that a
-    grouped split keeps together, and is no input unless listed. `model` is one of ridge,
-    random_forest, extra_trees, hist_gradient_boosting, svm, gaussian_process, mlp. Its
+    grouped split keeps together, and is no input unless listed. `formulas` are columns of chemical
+    formulas, which are learnt from by their composition. A censored target such as `<1E-10` is refused,
+    or stands for its bound if `censored` is "bound". For classes, `cut` makes two of a column of
+    numbers: at or below it, and above.
+
+    `model` is one of `models.estimators.MODELS`, or "any": then it is itself a hyperparameter. Its
     hyperparameters have scikit-learn's names (the word "none" stands for None); mlp's are those of
     MlpSettings and FitSettings; imputer, scaler and target_transform go with all.
 
     `objective` says what the folds' scores become: see `evaluate.objectives.OBJECTIVES`, and
     docs/small-data.md. `clusters` (kmeans, hdbscan) is how `loco` finds its clusters, `toward` (high,
-    low) the end of the target that `sorted` moves to. `repeats` is 10 for `cv` and `robert` unless
+    low) the end of the target that `sorted` moves to; `time` is the column that the objective `time`
+    goes by, and both judge `step` blocks ahead. `repeats` is 10 for `cv` and `robert` unless
     said, else 1. The metrics `also` are measured beside the objective; with `breakdown` so are
     scores by class, or by decile of the target.
 
     With `outer_folds` the rows of outer fold `outer_fold` (0, 1, …) are hidden: nothing here sees
-    them, unless `outer_judge` makes them the only ones that judge.
+    them, unless `outer_judge` makes them the only ones that judge. They are drawn from `outer_seed`,
+    or, unless it is given, from a number that follows from `split_seed`.
 
     A step is a fold, and an epoch for mlp, whose folds train side by side. With `fidelity` "rows" all
     folds are judged at each of `fidelity_steps`, trained on the share step / last step of their
@@ -50,6 +58,11 @@ class TabularTrainer(TrainerOptions):
     inputs: tuple[str, ...] = ()
     categorical: tuple[str, ...] = ()
     group: str | None = None
+    formulas: tuple[str, ...] = ()
+    time: str | None = None
+    step: int = 1
+    censored: str = "refuse"
+    cut: float | None = None
     objective: str = "split"
     repeats: int = 0
     clusters: str = "kmeans"
@@ -59,6 +72,7 @@ class TabularTrainer(TrainerOptions):
     outer_folds: int = 0
     outer_fold: int = 0
     outer_judge: bool = False
+    outer_seed: int | None = None
     fidelity: str = ""
     fidelity_steps: tuple[int, ...] = (1, 3, 9)
     fold_threads: int = 1
@@ -75,15 +89,29 @@ class TabularTrainer(TrainerOptions):
             raise InputError("trainer.objective", f"no objective is '{self.objective}'", mend)
         object.__setattr__(self, "table", Path(self.table))
         self._check_fidelity()
-        for name in ("inputs", "categorical", "also"):  # JSON and TOML have lists
+        for name in ("inputs", "categorical", "also", "formulas"):  # JSON and TOML have lists
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.outer_folds and not 0 <= self.outer_fold < self.outer_folds >= 2:
             what = f"must be one of outer_folds (2 or more), got {self.outer_fold!r}"
             raise InputError("trainer.outer_fold", f"{what} of {self.outer_folds!r}")
         if self.outer_judge and not self.outer_folds:
             raise InputError("trainer.outer_judge", "there is no outer fold", "say outer_folds")
-        if self.split == "grouped" and self.group is None:
-            raise InputError("trainer.split", "'grouped' needs a group column", "add group = …")
+        if self.split in GROUPED and self.group is None:
+            what = f"'{self.split}' needs a group column"
+            raise InputError("trainer.split", what, "add group = …")
+        require_whole("trainer.step", self.step, 1)
+        if self.outer_seed is not None:
+            require_whole("trainer.outer_seed", self.outer_seed, 0)
+        if self.cut is not None:
+            self._check_cut()
+
+    def _check_cut(self) -> None:
+        cut = self.cut
+        if self.task != "classification":
+            mend = "say task = 'classification'"
+            raise InputError("trainer.cut", "cuts numbers into two classes", mend)
+        if isinstance(cut, bool) or not isinstance(cut, int | float) or not math.isfinite(cut):
+            raise InputError("trainer.cut", f"must be a finite number, got {cut!r}")
 
     def _check_fidelity(self) -> None:
         able = ("epochs",) if self.model == "mlp" else ("folds", "rows")
@@ -130,6 +158,40 @@ class TabularTrainer(TrainerOptions):
         return tabular_folds.by_folds(self, self.data, given, context)
 
     @property
+    def indivisible(self) -> str:
+        if self.model == "mlp":
+            return "the networks of mlp train side by side already"
+        if self.fold_threads > 1:
+            return "fold_threads fits its folds side by side already"
+        return ""
+
+    def parts(self, params: Params) -> int:
+        from matscout.evaluate.tabular_parts import steps_of
+
+        return len(self.data.folds) * steps_of(self)
+
+    def reported_before(self, params: Params, number: int) -> int:
+        if self.fidelity != "rows":
+            return number
+        place = number // len(self.data.folds)
+        return self.fidelity_steps[place - 1] if place else 0
+
+    def part_fingerprint(self, params: Params, seed: int, number: int) -> str:
+        given = {**self.hyperparameters, **params}
+        return digest(self.fingerprint(self.data.digest, given, seed), f"part {number}")
+
+    def evaluate_part(self, params: Params, number: int, context: Context) -> Part:
+        from matscout.evaluate.tabular_parts import evaluate_part
+
+        given = {**self.hyperparameters, **params}
+        return evaluate_part(self, self.data, given, number, context)
+
+    def joining(self, params: Params, context: Context) -> Joining:
+        from matscout.evaluate.tabular_parts import joining
+
+        return joining(self, self.data, context)
+
+    @property
     def baseline_digest(self) -> str:
         """Changes with the data, the folds, the objective and the metric; not with the model."""
         return digest(self.data.digest, self.metric, self.objective)
@@ -143,6 +205,6 @@ class TabularTrainer(TrainerOptions):
     @cached_property
     def data(self) -> TabularData:
         """Read once in a process, and then the same for every trial."""
-        from matscout.evaluate.tabular_folds import load
+        from matscout.evaluate.tabular_data import load
 
         return load(self)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from matscout.fleet.base import EvaluatorFactory
 from matscout.fleet.outbox import Outbox
 from matscout.fleet.worker import MadeOnce, attempt
-from matscout.outcome import Assignment, Kind, Outcome
+from matscout.outcome import NEVER_BEGAN, Assignment, Kind, Outcome
 from matscout.runfolder import RunFolder
 from matscout.trial import Target
 
@@ -54,8 +54,7 @@ class Inline:
         if job.outcomes is None and job.asked:
             self._queue.popleft()
             assignment = job.assignment
-            reason = "cancelled before it began"
-            return [Outcome(assignment.trial, assignment.attempt, Kind.STOPPED, reason=reason)]
+            return [Outcome(assignment.trial, assignment.attempt, Kind.STOPPED, reason=NEVER_BEGAN)]
         outcomes = job.outcomes = job.outcomes or self._begin(job)
         try:
             with job.clock:

@@ -14,8 +14,9 @@ from pathlib import Path
 from matscout.checkpoint import sync_folder, write_durably
 from matscout.failpoint import failpoint
 from matscout.fleet.attempt_lock import AttemptLocks
-from matscout.outcome import Outcome
+from matscout.outcome import Kind, Outcome
 
+_MADE_UP = (Kind.CRASHED, Kind.STOPPED)
 _NAME = re.compile(r"trial-(\d+)-(\d+)\.(json|draft)")
 
 
@@ -79,9 +80,15 @@ class Outbox:
 
     def acknowledge(self, outcome: Outcome) -> None:
         """The outcome is in the journal: forget it. Unknown: no-op, and so is a report: the file under
-        its attempt's name is the ending, which may be there before the report was heard."""
+        its attempt's name is the ending, which may be there before the report was heard. And so is an
+        ending that a fleet made up for a worker which it gave up, should that have written another
+        meanwhile: that one is not in the journal."""
         if not outcome.ends_attempt:
             return
+        if outcome.kind in _MADE_UP:
+            written = self.read(outcome.trial, outcome.attempt)
+            if written is not None and written.kind is not outcome.kind:
+                return
         self.path(outcome.trial, outcome.attempt).unlink(missing_ok=True)
 
     def running(self, trial: int, attempt: int) -> AbstractContextManager[None]:

@@ -17,7 +17,7 @@ from matscout.fleet.process_worker import READY
 from matscout.fleet.running import Running, settled
 from matscout.fleet.worker import assignment_to_json
 from matscout.fleet.worker_log import log_path
-from matscout.outcome import Assignment, Kind, Outcome
+from matscout.outcome import NEVER_BEGAN, Assignment, Kind, Outcome
 from matscout.runfolder import RunFolder
 from matscout.trial import Target
 
@@ -106,8 +106,8 @@ class ProcessFleet:
                 continue
             if running.began_s is None:
                 slot.running = None
-                reason, now_s = "cancelled before it began", time.monotonic()
-                self._made_here.append(running.outcome(Kind.STOPPED, reason, now_s, slot.name))
+                now_s = time.monotonic()
+                self._made_here.append(running.outcome(Kind.STOPPED, NEVER_BEGAN, now_s, slot.name))
             elif running.asked_s is None:
                 running.asked_s = time.monotonic()
                 slot.order({"stop": [running.assignment.trial, running.assignment.attempt]})

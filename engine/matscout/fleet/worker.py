@@ -77,8 +77,8 @@ def attempt(
     over already is not run again: its outcome is read back from the outbox. Without a folder
     there is neither outbox nor lock, nor a place for checkpoints.
     """
-    watch = _Watch(assignment, should_stop, clock or SystemClock())
-    said = _Said(assignment, targets, worker_name, watch)
+    watch = Watch(assignment, should_stop, clock or SystemClock())
+    said = Said(assignment, targets, worker_name, watch)
     context = Context(
         trial=assignment.trial,
         attempt=assignment.attempt,
@@ -128,7 +128,7 @@ def assignment_from_json(text: str) -> Assignment:
 
 
 @dataclass
-class _Watch:
+class Watch:
     """The time of one attempt, and whether it should end."""
 
     assignment: Assignment
@@ -152,18 +152,26 @@ class _Watch:
 
 
 @dataclass
-class _Said:
+class Said:
     """What an evaluator says, made into outcomes."""
 
     assignment: Assignment
     targets: tuple[Target, ...]
     worker: str
-    watch: _Watch
+    watch: Watch
     step: int = 0
 
     def outcomes(self, evaluator: Evaluator, context: Context) -> Iterator[Outcome]:
+        for outcome in self.of(lambda: evaluator.evaluate(self.assignment.params, context)):
+            yield outcome
+            if outcome.ends_attempt:
+                return
+        yield self.without_value()
+
+    def of(self, say: Callable[[], Any]) -> Iterator[Outcome]:
+        """What comes of saying this: reports, and an ending if there was a measurement or an error."""
         try:
-            said = _items(evaluator.evaluate(self.assignment.params, context))
+            said = _items(say())
             for item in said:
                 if not isinstance(item, Report):
                     ending = self.without_value() if item is None else self.measured(item)
@@ -173,7 +181,7 @@ class _Said:
                 if outcome is not None:
                     yield outcome
             else:
-                ending = self.without_value()
+                return
         except ExperimentFailed as error:
             ending = self.ended(Kind.FAILED, str(error) or "the experiment failed")
         except InvalidValue as error:
@@ -239,7 +247,7 @@ class _Said:
 
 
 def _kept(
-    evaluator: Evaluator, said: _Said, context: Context, folder: RunFolder
+    evaluator: Evaluator, said: Said, context: Context, folder: RunFolder
 ) -> Iterator[Outcome]:
     """`said.outcomes` under the attempt's lock, with a work folder, the last one in the outbox."""
     outbox = Outbox(folder.outbox)
@@ -249,7 +257,7 @@ def _kept(
         with outbox.running(context.trial, context.attempt):
             ending = outbox.read(context.trial, context.attempt)
             if ending is None:
-                context = _ContextOnDisk.of(context, folder)
+                context = ContextOnDisk.of(context, folder)
                 for outcome in said.outcomes(evaluator, context):
                     if outcome.ends_attempt:
                         ending = outcome
@@ -258,7 +266,7 @@ def _kept(
                         yield outcome
                 context.leave()
                 assert ending is not None
-                _store(outbox, replace(ending, reports=tuple(reports)))
+                store(outbox, replace(ending, reports=tuple(reports)))
     except AttemptTaken as error:
         ending = said.ended(Kind.CRASHED, str(error))
     except OSError as error:
@@ -269,7 +277,7 @@ def _kept(
     yield ending
 
 
-def _store(outbox: Outbox, ending: Outcome) -> None:
+def store(outbox: Outbox, ending: Outcome) -> None:
     """Into the outbox. A result that the disk refuses is still reported: the journal decides."""
     try:
         outbox.write(ending)
@@ -277,11 +285,11 @@ def _store(outbox: Outbox, ending: Outcome) -> None:
         print(f"matscout: {ending.worker}: no outbox: {cause_of(error)}", file=sys.stderr)
 
 
-class _ContextOnDisk(Context):
+class ContextOnDisk(Context):
     """A context whose work folder is made when it is first asked for: most trials never do."""
 
     @classmethod
-    def of(cls, context: Context, folder: RunFolder) -> _ContextOnDisk:
+    def of(cls, context: Context, folder: RunFolder) -> ContextOnDisk:
         values = {f.name: getattr(context, f.name) for f in fields(context)}
         values["workdir"] = folder.work(context.trial, context.attempt)
         values["checkpoints"] = CheckpointStore(folder.checkpoints(context.trial))

@@ -1,0 +1,193 @@
+"""What a tabular trainer learns from: its table, read once, and the folds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from matscout.data.row_shares import shares_of_folds
+from matscout.data.split_names import GROUPED
+from matscout.data.splits import Fold, binned
+from matscout.data.tables import Table, read_table
+from matscout.data.text_table import read_text_table
+from matscout.errors import InputError
+from matscout.evaluate.objectives import Plan, plan
+from matscout.evaluate.outer import only, outer_fold, own_seed
+from matscout.evaluate.tabular_scores import views
+from matscout.evaluate.trainer_options import check_folds, digest
+from matscout.models import hyperparameters as hyper
+from matscout.models import tabular
+from matscout.models.metrics import Metric, Task, dummy_score, metric
+
+if TYPE_CHECKING:
+    from matscout.evaluate.trainer_tabular import TabularTrainer
+
+
+@dataclass(frozen=True)
+class TabularData:
+    """A table, its inputs side by side, the folds, and what a dummy scores on each of them.
+
+    `rows` are the numbers that the rows have in the file. `also` are metrics measured beside
+    `metric`; `views` says what has to be predicted for all. `shares` has the training rows at
+    [step][fold] where steps are shares of the rows. `amounts` (n,) are the numbers that classes were
+    cut from, and `groups` (n,) what inner folds keep whole; None where there are none.
+    """
+
+    table: Table
+    columns: tabular.Columns
+    plan: Plan
+    metric: Metric
+    dummies: list[float]
+    digest: str
+    hyperparameter_names: tuple[str, ...]
+    also: tuple[Metric, ...]
+    views: tuple[Metric, ...]
+    breakdown: bool
+    rows: np.ndarray
+    shares: list[list[np.ndarray]]
+    amounts: np.ndarray | None = None
+    groups: np.ndarray | None = None
+
+    @property
+    def folds(self) -> list[Fold]:
+        return self.plan.folds
+
+
+def load(trainer: TabularTrainer) -> TabularData:
+    """Read the table and draw the folds. InputError for whatever a person can mend."""
+    task = cast(Task, trainer.task)
+    tabular.check_model(trainer.model)
+    table, amounts = _read(trainer)
+    table, rows, outer = _visible(trainer, table)
+    amounts = None if amounts is None else amounts[rows]
+    chosen = metric(trainer.metric, task, len(table.classes))
+    also = tuple(metric(name, task, len(table.classes)) for name in trainer.also)
+    for one in (chosen, *also):
+        if one.probability and trainer.model in tabular.NO_PROBABILITY:
+            what = f"'{one.name}' needs probabilities, and {trainer.model} has none"
+            raise InputError("trainer.metric", what, "use pr_auc or roc_auc, or another model")
+    columns = tabular.columns(table.numeric, table.categorical, trainer.formulas)
+    y = table.target
+    made = (
+        _plan(trainer, chosen, columns, table) if outer is None else Plan("split", chosen, [outer])
+    )
+    mend = "use split = 'stratified'" if trainer.objective == "split" else ""
+    check_folds(made.folds, y, task, chosen.sees, mend)
+    shares = _checked_shares(trainer, made.folds, table, chosen)
+    name = () if trainer.objective == "split" else (trainer.objective, str(made.ends))
+    more = [part for few in shares for part in few]
+    return TabularData(
+        table,
+        columns,
+        made,
+        chosen,
+        [dummy_score(chosen, y[train], y[judge]) for train, judge in made.folds],
+        digest(
+            trainer.model,
+            *name,
+            columns.x,
+            y,
+            *(part for fold in made.folds for part in fold),
+            *more,
+            *([] if amounts is None else [amounts]),
+        ),
+        tabular.hyperparameter_names(trainer.model, task),
+        also,
+        views(chosen, also, trainer.breakdown),
+        trainer.breakdown,
+        rows,
+        shares,
+        amounts,
+        table.groups if trainer.split in GROUPED else None,
+    )
+
+
+def _read(trainer: TabularTrainer) -> tuple[Table, np.ndarray | None]:
+    """The whole table, and the numbers that its classes were cut from."""
+    inputs: Sequence[str] | None = trainer.inputs or None
+    if inputs is None and trainer.group in trainer.formulas:
+        # A group is no input unless it is listed, and a formula is one.
+        header = read_text_table(trainer.table).header
+        inputs = [name for name in header if name not in (trainer.predict, trainer.time)]
+    cut = trainer.cut
+    table = read_table(
+        trainer.table,
+        trainer.predict,
+        inputs=inputs,
+        categorical=trainer.categorical,
+        group=trainer.group,
+        classes=trainer.task == "classification" and cut is None,
+        time=trainer.time,
+        censored=trainer.censored,
+    )
+    if cut is None:
+        return table, None
+    above = table.target > cut
+    if above.all() or not above.any():
+        what = f"no row of '{trainer.predict}' is {'at or below' if above.all() else 'above'} it"
+        raise InputError("trainer.cut", f"{cut:g}: {what}", "choose another number")
+    names = (f"<= {cut:g}", f"> {cut:g}")
+    return replace(table, target=above.astype(float), classes=names), table.target
+
+
+def _visible(trainer: TabularTrainer, table: Table) -> tuple[Table, np.ndarray, Fold | None]:
+    """What this trainer may see, the rows' numbers, and the outer fold if it is that which judges."""
+    every = np.arange(len(table))
+    if not trainer.outer_folds:
+        return table, every, None
+    outer = outer_fold(
+        table, trainer.outer_folds, trainer.outer_fold, kind=trainer.split,
+        classes=trainer.task == "classification",
+        seed=own_seed(trainer.split_seed) if trainer.outer_seed is None else trainer.outer_seed,
+    )  # fmt: skip
+    if trainer.outer_judge:
+        return table, every, outer
+    return only(table, outer[0]), outer[0], None
+
+
+def _checked_shares(
+    trainer: TabularTrainer, folds: list[Fold], table: Table, chosen: Metric
+) -> list[list[np.ndarray]]:
+    """The training rows at [step][fold], none where steps are no shares: groups whole where the split
+    keeps them whole, classes (and, where the split is stratified, tenths of the target) in their
+    shares."""
+    if trainer.fidelity != "rows":
+        return []
+    grouped = trainer.split in GROUPED
+    labels = None
+    if not grouped and trainer.task == "classification":
+        labels = table.target
+    elif not grouped and trainer.split in ("stratified", "repeated_stratified"):
+        labels = binned(table.target, trainer.folds)
+    last = trainer.fidelity_steps[-1]
+    shares = shares_of_folds(
+        folds, [step / last for step in trainer.fidelity_steps], labels=labels,
+        groups=table.groups if grouped else None, seed=trainer.split_seed,
+    )  # fmt: skip
+    for few in shares:
+        parts = [(train, judge) for train, (_, judge) in zip(few, folds, strict=True)]
+        try:
+            check_folds(parts, table.target, trainer.task, chosen.sees)
+        except InputError as error:
+            mend = "let it begin with a larger share"
+            raise InputError(
+                "trainer.fidelity_steps", f"too few rows: {error.what}", mend
+            ) from None
+    return shares
+
+
+def _plan(trainer: TabularTrainer, chosen: Metric, columns: tabular.Columns, table: Table) -> Plan:
+    # Clusters alone look at inputs ahead of the folds: all rows', but at no target. No model sees
+    # what is fitted here.
+    x = columns.x
+    if trainer.objective == "loco":
+        x = tabular.preparation(columns, hyper.PrepareSettings()).fit_transform(x)
+    return plan(
+        trainer.objective, chosen, table.target, x, kind=trainer.split, folds=trainer.folds,
+        repeats=trainer.repeats, fraction=trainer.fraction, groups=table.groups,
+        classes=trainer.task == "classification", clusters=trainer.clusters,
+        toward=trainer.toward, times=table.times, step=trainer.step, seed=trainer.split_seed,
+    )  # fmt: skip

@@ -1,0 +1,111 @@
+"""Options of the tabular trainer that say what is learnt from, and which rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.model_selection import KFold
+
+from matscout.errors import InputError
+from matscout.evaluate.base import Context
+from matscout.evaluate.trainer_tabular import TabularTrainer
+from matscout.trial import Measurement, Params
+
+FORMULAS = ("NaCl", "KBr", "CsI", "LiF", "MgO", "CaO", "SrTiO3", "BaTiO3", "Fe2O3", "ZnS")
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """40 rows: a formula, a temperature, a day, a hardness that the formula and heat decide."""
+    rng = np.random.default_rng(0)
+    path = tmp_path / "t.csv"
+    lines = ["formula,heat,day,hardness"]
+    for row in range(40):
+        formula = FORMULAS[row % len(FORMULAS)]
+        heat = float(rng.uniform(0, 1))
+        hard = 3.0 * (row % len(FORMULAS)) + heat
+        lines.append(f"{formula},{heat:.4f},2026-01-{row // 2 + 1:02d},{hard:.4f}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def trainer(table: Path, **options: Any) -> TabularTrainer:
+    return TabularTrainer(table=table, predict="hardness", **options)
+
+
+def measured(one: TabularTrainer, params: Params) -> Measurement:
+    *_, last = one.evaluate(params, Context(seed=3))
+    assert isinstance(last, Measurement)
+    return last
+
+
+def test_formulas_are_learnt_from_as_compositions(table: Path) -> None:
+    one = trainer(table, formulas=("formula",), inputs=("formula", "heat"))
+    assert [name for name, _, _ in one.data.columns.blocks] == ["fractions", "statistics"]
+    assert measured(one, {}).values["mae"] < 3.0
+    assert measured(one, {"features": "fractions"}).values["mae"] < 3.0
+    with pytest.raises(InputError, match="no column of words"):
+        _ = trainer(table, formulas=("heat",), inputs=("formula", "heat")).data
+
+
+def test_a_formula_may_be_the_group_too(table: Path) -> None:
+    one = trainer(table, formulas=("formula",), group="formula", split="grouped", time="day")
+    assert "formula" in one.data.table.categorical
+    groups = one.data.groups
+    assert groups is not None
+    for train, judge in one.data.folds:
+        assert not set(groups[train]) & set(groups[judge])
+
+
+def test_the_model_may_be_a_parameter(table: Path) -> None:
+    one = trainer(table, model="any", formulas=("formula",), inputs=("formula", "heat"))
+    one.check(["model", "features", "extra_trees.max_features"])
+    few: Params = {"model": "extra_trees", "extra_trees.n_estimators": 20}
+    assert measured(one, few).values["mae"] < 3.0
+    with pytest.raises(InputError, match="model"):
+        measured(one, {})
+
+
+def test_two_classes_are_cut_from_a_number(table: Path) -> None:
+    kinds: dict[str, Any] = {"task": "classification", "cut": 15.0, "metric": "pr_auc"}
+    one = trainer(table, inputs=("heat", "formula"), formulas=("formula",), **kinds)
+    data = one.data
+    assert data.table.classes == ("<= 15", "> 15") and data.amounts is not None
+    assert np.array_equal(data.table.target == 1.0, data.amounts > 15.0)
+    cut = trainer(table, model="regress_and_cut", inputs=("heat", "formula"), **kinds)
+    assert measured(cut, {}).values["pr_auc"] > 0.5  # it is given the numbers
+    for wrong, said in (
+        ({"cut": 1e9}, "no row"),
+        ({"cut": True}, "finite number"),
+        ({"cut": 1.0, "task": "regression", "metric": "mae"}, "classification"),
+    ):
+        with pytest.raises(InputError, match=said):
+            _ = trainer(table, **{**kinds, **wrong}).data
+
+
+def test_later_rows_judge_along_time(table: Path) -> None:
+    one = trainer(table, objective="time", time="day", inputs=("heat",), folds=4)
+    times = one.data.table.times
+    assert times is not None and len(one.data.folds) == 3
+    for train, judge in one.data.folds:
+        assert times[train].max() < times[judge].min()
+    ahead = trainer(table, objective="time", time="day", inputs=("heat",), folds=4, step=2)
+    assert len(ahead.data.folds) == 2
+    with pytest.raises(InputError, match="column of times"):
+        _ = trainer(table, objective="time", inputs=("heat",)).data
+
+
+def test_outer_folds_may_be_those_of_others(table: Path) -> None:
+    """With a seed of their own they are scikit-learn's: Matbench's, with its seed."""
+    wanted = [judge for _, judge in KFold(5, shuffle=True, random_state=18012019).split(range(40))]
+    for number, judge in enumerate(wanted):
+        given: dict[str, Any] = {"outer_folds": 5, "outer_fold": number, "outer_seed": 18012019}
+        inside = trainer(table, inputs=("heat",), **given)
+        outside = trainer(table, inputs=("heat",), outer_judge=True, **given)
+        assert not set(inside.data.rows) & set(judge)
+        assert np.array_equal(outside.data.folds[0][1], judge)
+    usual = trainer(table, inputs=("heat",), outer_folds=5, outer_fold=0)
+    assert not np.array_equal(np.setdiff1d(np.arange(40), usual.data.rows), wanted[0])
