@@ -40,6 +40,30 @@ def test_slow_suggestions_leave_workers_idle() -> None:
     assert ahead < waited
 
 
+@pytest.mark.parametrize("proposer", ["tpe", pytest.param("gp", marks=pytest.mark.slow)])
+def test_overlapped_no_worker_waits_for_a_suggestion(proposer: str) -> None:
+    """All eight are done at the same moment, and a queue takes nine seconds of their minute."""
+
+    def run(overlap: bool) -> dict[str, object]:
+        options = Options(8, 4, proposer, ask_s=1.0, seed=3, overlap=overlap)
+        result = utilisation(options)
+        del result["events_per_s"]
+        return result
+
+    overlapped = run(True)
+    assert overlapped == run(True)
+    assert overlapped["waited_for_suggestions_s"] == 0.0
+    assert overlapped["first_began_s"] == 9.0 and overlapped["ended_s"] == 9.0 + 4 * 60
+    assert run(False)["waited_for_suggestions_s"] > 0.0  # type: ignore[operator]
+    assert "9 ahead, overlapped" in table({**overlapped, "events_per_s": 1})
+
+
+def test_a_thought_that_takes_too_long_is_waited_for() -> None:
+    """90 s for the next nine, while all eight are done after 60."""
+    result = utilisation(Options(8, 4, "random", ask_s=10.0, overlap=True))
+    assert result["waited_for_suggestions_s"] > 1.0 and result["utilisation"] < 0.8
+
+
 def test_what_is_measured_is_the_time_of_this_machine() -> None:
     result = utilisation(Options(**SMALL, proposer="random"))
     assert result["given_ask_s"] is None

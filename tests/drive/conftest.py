@@ -10,6 +10,7 @@ import pytest
 
 from matscout.clock import VirtualClock
 from matscout.drive.loop import Loop
+from matscout.drive.overlap import NextQueue, Think
 from matscout.drive.policy import Policy
 from matscout.event import Event, EventKind
 from matscout.history import History
@@ -112,3 +113,38 @@ def scripted() -> type[ScriptedFleet]:
 @pytest.fixture
 def counting() -> type[Counting]:
     return Counting
+
+
+@dataclass
+class Late:
+    """A thought that is there when it has been looked for `looks` times."""
+
+    work: Callable[[], NextQueue]
+    looks: int
+    on_look: Callable[[], object]
+    said: list[NextQueue] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.said.append(self.work())
+
+    def done(self, within_s: float) -> bool:
+        self.on_look()
+        self.looks -= 1
+        return self.looks < 0
+
+    def result(self) -> NextQueue:
+        return self.said[0]
+
+    def drop(self, within_s: float) -> None:
+        pass
+
+
+@pytest.fixture
+def late() -> Callable[..., Think]:
+    """Thoughts that take so many looks, in turn."""
+
+    def of(*looks: int, on_look: Callable[[], object] = lambda: None) -> Think:
+        count = iter(range(10**6))
+        return lambda work: Late(work, looks[next(count) % len(looks)], on_look)
+
+    return of

@@ -98,7 +98,8 @@ def test_when_a_queue_is_put_together_and_how_long(
 def test_without_ahead_a_queue_left_over_is_begun_first() -> None:
     assert wanted(with_queue(2, 0), Policy(trials=20, slots=4)) == 0
     assert wanted(with_queue(0, 0), Policy(trials=20, slots=4)) == 1
-    assert wanted(with_queue(0, 0), Policy(trials=20, slots=4, batch=5)) == 0
+    assert wanted(with_queue(0, 0), Policy(trials=20, slots=4, batch=5)) == 4
+    assert wanted(with_queue(0, 1, running=1), Policy(trials=20, slots=4, batch=5)) == 0
 
 
 def test_what_is_open_holds_a_slot_also_where_no_worker_has_it() -> None:
@@ -298,26 +299,29 @@ def test_time_that_is_up_leaves_the_queue_for_the_next_sitting(
     assert len(again.history.completed) == 20
 
 
+@pytest.mark.parametrize("overlap", [False, True])
 def test_a_crash_is_retried_before_anything_waiting_is_begun(
-    make_loop: MakeLoop, scripted: Any
+    make_loop: MakeLoop, scripted: Any, overlap: bool
 ) -> None:
     def answer(a: Assignment) -> Outcome:
         kind = Kind.CRASHED if a.trial == 2 and a.attempt == 1 else Kind.MEASURED
         return Outcome(a.trial, a.attempt, kind, values={"y": 1.0}, reason="SIGSEGV")
 
     fleet = scripted(slots=1, answer=answer)
-    loop = make_loop(fleet=fleet, policy=Policy(trials=6, slots=1, ahead=2))
+    loop = make_loop(fleet=fleet, policy=Policy(trials=6, slots=1, ahead=2, overlap=overlap))
     loop.run()
     assert [a.trial for a in fleet.submitted] == [0, 1, 2, 2, 3, 4, 5]
     assert loop.history.count(State.COMPLETE) == 6
 
 
+@pytest.mark.parametrize("overlap", [False, True])
 @pytest.mark.parametrize("nth", range(2, 12))
 def test_a_disk_that_refuses_loses_nothing_of_the_queue(
-    make_loop: MakeLoop, scripted: Any, nth: int
+    make_loop: MakeLoop, scripted: Any, nth: int, overlap: bool
 ) -> None:
     failpoint.arm(f"journal.before_commit:{nth}:raise")
-    loop = make_loop(fleet=scripted(slots=2), policy=Policy(trials=6, slots=2, ahead=2))
+    policy = Policy(trials=6, slots=2, ahead=2, overlap=overlap)
+    loop = make_loop(fleet=scripted(slots=2), policy=policy)
     loop.run()
     assert len(loop.history.completed) == 6
     again = History(loop.journal.read())

@@ -113,3 +113,18 @@ def test_the_driver_dies_with_a_queue(home: Path, place: str) -> None:
     """What waits in the queue is begun once, whoever put it there."""
     (home / "c.toml").write_text(CONFIG + "ahead = 2\n")
     test_the_driver_dies(home, place)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "loop.thinking",
+        "loop.after_asked",
+        "journal.after_commit",
+    ],
+)
+@pytest.mark.slow
+def test_the_driver_dies_in_mid_thought(home: Path, place: str) -> None:
+    """The next queue was being thought out in the background."""
+    (home / "c.toml").write_text(CONFIG + "ahead = 2\noverlap = true\n")
+    test_the_driver_dies(home, place)

@@ -74,13 +74,43 @@ def backtest(
     end(command(table, options, json_file, curves))
 
 
+def audit(
+    table: Annotated[Path, typer.Argument(metavar="TABLE.csv", help="The table to look through.")],
+    target: Annotated[str | None, typer.Option(help="The column to be predicted.")] = None,
+    id_: Annotated[
+        str | None, typer.Option("--id", metavar="COLUMN", help="Names the row; no input.")
+    ] = None,
+    formula: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Chemical formulas.")
+    ] = None,
+    structure: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Structure files beside the table.")
+    ] = None,
+    header: Annotated[
+        str | None, typer.Option(help="Column names, with commas, for a file without a header.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Draws the batches of the diversity coefficient.")
+    ] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Also write it as an HTML page.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
+    json: Json = False,
+) -> None:
+    """What is wrong with my table, what does it mean for a model, and which option answers it?"""
+    from matscout.cli.audit import audit as command
+
+    end(command(table, target, id_, formula, structure, header, seed, out, force, json))
+
+
 def bench(
     name: Annotated[
         str,
         typer.Argument(
             metavar="NAME",
-            help="overhead, history, utilisation, campaigns, sweeps, latency, lowdata, "
-            "transfer or halide-reference.",
+            help="overhead, history, utilisation, campaigns, sweeps, latency, lowdata, imbalance, "
+            "transfer, simulate or halide-reference.",
         ),
     ],
     out: Annotated[
@@ -97,12 +127,13 @@ def bench(
         ),
     ] = 3,
     data: Annotated[
-        Path | None, typer.Option(help="The folder of tables (campaigns, lowdata).")
+        Path | None, typer.Option(help="The folder of tables (campaigns, lowdata, imbalance).")
     ] = None,
     tables: Annotated[
         str,
         typer.Option(
-            help="Names with commas, or top (default), rare, cold, model, all (campaigns, lowdata)."
+            help="Names with commas, or top (default), rare, cold, model, all (campaigns); names "
+            "(lowdata, imbalance)."
         ),
     ] = "",
     problems: Annotated[
@@ -114,11 +145,18 @@ def bench(
         ),
     ] = "synthetic",
     seeds: Annotated[
-        int, typer.Option(min=1, help="Runs of each arm (campaigns, sweeps, transfer).")
+        int,
+        typer.Option(
+            min=1,
+            help="Runs of each arm (campaigns, sweeps, transfer, imbalance); of the whole loop "
+            "under faults (simulate).",
+        ),
     ] = 10,
     arms: Annotated[
         str,
-        typer.Option(help="With commas; default: those that suit (campaigns and sweeps)."),
+        typer.Option(
+            help="With commas; default: those that suit (campaigns, sweeps), all (imbalance)."
+        ),
     ] = "",
     peer_python: Annotated[
         str | None,
@@ -129,7 +167,8 @@ def bench(
         ),
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Processes; default: the cores (campaigns, sweeps).")
+        int | None,
+        typer.Option(min=1, help="Processes; default: the cores (campaigns, sweeps, simulate)."),
     ] = None,
     large: Annotated[
         bool, typer.Option("--large", help="Also a pool of 1,000,000 (latency).")
@@ -137,12 +176,15 @@ def bench(
     merge: Annotated[
         bool,
         typer.Option(
-            "--merge", help="Add to what --out holds already (campaigns, sweeps, lowdata)."
+            "--merge",
+            help="Add to what --out holds already (campaigns, sweeps, lowdata, imbalance).",
         ),
     ] = False,
     render: Annotated[
         Path | None,
-        typer.Option(help="Make Markdown of a file that --out wrote (campaigns, sweeps, lowdata)."),
+        typer.Option(
+            help="Make Markdown of a file that --out wrote (campaigns, sweeps, lowdata, imbalance)."
+        ),
     ] = None,
     sizes: Annotated[
         str, typer.Option(help="Rows, with commas; default: 20,50,100,300 (lowdata).")
@@ -160,6 +202,11 @@ def bench(
         float,
         typer.Option(min=0.0, max=0.99, help="How much trials vary about a minute (utilisation)."),
     ] = 0.0,
+    overlap: Annotated[
+        bool,
+        typer.Option("--overlap", help="With run.overlap: think while workers work (utilisation)."),
+    ] = False,
+    seed: Annotated[int | None, typer.Option(min=0, help="This one alone (simulate).")] = None,
     json: Json = False,
 ) -> None:
     """Measure the engine beside its peers, or recompute a table that matscout brings."""
@@ -185,5 +232,7 @@ def bench(
         proposer,
         ask_ms,
         spread,
+        overlap,
+        seed,
     )
     end(command(name, out, options, json))

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from matscout.cli import registry
+from matscout.cli.able import check_confirm, check_cost, check_reported, check_who_chooses
+from matscout.cli.divide import fleet_of, policy_of
 from matscout.cli.judge import forecaster, goal_of, stop_rules
 from matscout.data.pools import read_space
 from matscout.drive.baselines import HasBaselines, keep_baselines
@@ -30,7 +32,7 @@ from matscout.history import History
 from matscout.propose.base import Forecaster, Proposer
 from matscout.runfolder import RunFolder, checked_name
 from matscout.space import Space
-from matscout.trial import Proposal, Target
+from matscout.trial import Proposal
 
 if TYPE_CHECKING:
     from matscout.drive.campaign import OpenCampaign
@@ -72,7 +74,10 @@ def spec_from_config(
     if space.constraints:
         _check_constraints(space)
     if config.run.confirm:
-        _check_confirm(config.run, space, targets)
+        check_confirm(config.run, space, targets)
+    limits = tuple(table.limit() for table in config.limits)
+    check_who_chooses(config.proposer.type, space, targets, limits)
+    check_cost(config.proposer, space)
     proposer = proposer_of(config.proposer, goal, config.run)
     if space.pool is None and getattr(proposer, "needs_pool", False):
         raise InputError(
@@ -87,24 +92,28 @@ def spec_from_config(
     if config.early_stopping is not None:
         _check_early_stopping(config, config.early_stopping)
     rules_of(config.stop, pool=space.pool is not None)
+    evaluator = None
     if config.evaluator is not None:
         evaluator = registry.evaluator_factory(config.evaluator, base)()
         if hasattr(evaluator, "check"):  # trainers read their data and know their hyperparameters
             evaluator.check(tuple(space.by_name))
         if hasattr(evaluator, "check_targets"):  # and what they report, and which way is better
             evaluator.check_targets(targets)
+        if limits and hasattr(evaluator, "reported"):
+            check_reported(limits, evaluator.reported())
     return RunSpec(
         name=config.name,
         kind=config.kind,
         space=space,
         targets=targets,
-        policy=config.run.policy(),
+        policy=policy_of(config, lambda: evaluator),
         seed=config.seed,
         config=config.model_dump(mode="json", exclude={"space"}),
         origin=origin,
         enqueue=points,
         prior=earlier,
         notes=(*told, *more),
+        limits=limits,
     )
 
 
@@ -216,13 +225,15 @@ def drive(
     *,
     overrides: dict[str, Any] | None = None,
     config_file: Path | None = None,
+    baselines: bool = True,
 ) -> tuple[str, RunSpec]:
-    """One sitting of the run in `folder`: open, check, go on where it stands. Returns why it ended."""
+    """One sitting of the run in `folder`: open, check, go on where it stands. Returns why it ended.
+    Untuned models are measured first, unless `baselines` is false.
+    """
     journal, history, spec = reopen(folder)
     try:
         config = _overridden(_config_of(spec), overrides or {})
         base = _trusted_base(folder, spec, config, config_file)
-        spec = replace(spec, policy=config.run.policy())
         if config.evaluator is None:
             raise InputError(
                 str(folder.root),
@@ -230,10 +241,12 @@ def drive(
                 f"use matscout campaign recommend {folder.name}, or name an evaluator in the config",
             )
         factory = registry.evaluator_factory(config.evaluator, base)
+        spec = replace(spec, policy=policy_of(config, factory))
         pruner = registry.pruner(config.early_stopping)
         proposer = _proposer_of_run(spec, config)
         rules = stop_rules(spec, proposer)
-        _measure_baselines(folder, spec, config, factory, observer)
+        if baselines:
+            _measure_baselines(folder, spec, config, factory, observer)
         with listening(Interrupt()) as interrupt, _members(proposer, config):
             reason = sit(
                 folder,
@@ -241,7 +254,7 @@ def drive(
                 history,
                 spec,
                 proposer=_around(proposer, spec, config.run),
-                start_fleet=lambda: registry.fleet(config.run, factory, spec.targets, folder),
+                start_fleet=lambda: fleet_of(config, factory, spec, folder),
                 pruner=pruner,
                 observer=observer if config.early_stopping is None else Watchful(observer),
                 interrupt=interrupt,
@@ -270,7 +283,7 @@ def _measure_baselines(
     if trainer.target_name != spec.targets[0].name:
         return
     try:
-        jobs = min(spec.policy.slots, os.cpu_count() or 1)
+        jobs = min(config.run.workers, os.cpu_count() or 1)
         keep_baselines(folder, trainer, jobs, observer.note)
     except InputError:
         return  # a table that has gone, say: each trial will tell
@@ -327,26 +340,14 @@ def _around(proposer: Proposer, spec: RunSpec, run: RunTable) -> Proposer:
     return proposer
 
 
-def _check_confirm(run: RunTable, space: Space, targets: Sequence[Target]) -> None:
-    where = "run.confirm"
-    if space.pool is not None:
-        what = "in a pool the proposer decides what to measure again"
-        raise InputError(where, what, "set replicates under [proposer], or leave it out")
-    if len(targets) > 1:
-        raise InputError(where, "which of several targets says what is best?", "leave it out")
-    if run.confirm >= run.trials:
-        what = f"must be fewer than run.trials = {run.trials}, got {run.confirm}"
-        raise InputError(where, what, "a tenth of them is a good start")
-
-
 def find_run(name: str, runs: Path) -> RunFolder:
     """The run called `name` below `runs`, or the folder that `name` is a path to."""
-    if "/" in name and (Path(name) / "journal.db").is_file():
+    if "/" in name and RunFolder(Path(name)).holds_run:
         folder = RunFolder(Path(name).absolute())
     else:
         folder = RunFolder.of(name, runs)
-    if not folder.journal.is_file():
-        known = sorted(p.parent.name for p in runs.glob("*/journal.db")) if runs.is_dir() else []
+    if not folder.holds_run:
+        known = sorted(p.name for p in runs.glob("[!.]*") if RunFolder(p).holds_run)
         mend = (
             "there are: " + ", ".join(known[:10]) if known else "there are no runs here; see --runs"
         )
@@ -361,7 +362,7 @@ def _config_of(spec: RunSpec) -> Config:
 def _overridden(config: Config, overrides: dict[str, Any]) -> Config:
     """The command line's word over the file's. None means: not said."""
     given = {key: value for key, value in overrides.items() if value is not None}
-    raw = config.model_dump(mode="json")
+    raw = config.model_dump()  # not as JSON, which would make an infinity an unset option
     for key in ("name", "seed"):
         if key in given:
             raw[key] = given.pop(key)

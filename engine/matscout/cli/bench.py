@@ -13,10 +13,10 @@ from matscout.checkpoint import write_durably
 from matscout.errors import InputError, did_you_mean
 
 NAMES = (
-    "overhead", "history", "utilisation", "campaigns", "sweeps", "latency", "lowdata",
-    "transfer", "halide-reference",
+    "overhead", "history", "utilisation", "campaigns", "sweeps", "latency", "lowdata", "imbalance",
+    "transfer", "halide-reference", "simulate",
 )  # fmt: skip
-SAVED_ON_THE_WAY = frozenset({"campaigns", "sweeps", "lowdata"})
+SAVED_ON_THE_WAY = frozenset({"campaigns", "sweeps", "lowdata", "imbalance"})
 """They take hours: the file is written after every part."""
 
 _LISTS = re.compile(r"\[[-0-9.,\snulle+]*\]")
@@ -48,6 +48,8 @@ class Options:
     proposer: str = "auto"
     ask_ms: float | None = None
     spread: float = 0.0
+    overlap: bool = False
+    seed: int | None = None
 
 
 def bench(name: str, out: Path | None, options: Options, json: bool) -> int:
@@ -66,13 +68,13 @@ def bench(name: str, out: Path | None, options: Options, json: bool) -> int:
     print(jsonlib.dumps(result, indent=1, allow_nan=False) if json else table(result))
     if name not in SAVED_ON_THE_WAY:
         _write(out, result)
-    return 0
+    return 3 if result.get("broken") else 0
 
 
 def _render(name: str, file: Path, out: Path | None) -> int:
     """What an earlier benchmark wrote, as a page of Markdown."""
     if name not in SAVED_ON_THE_WAY:
-        mend = "render that of campaigns, sweeps or lowdata"
+        mend = "render that of campaigns, sweeps, lowdata or imbalance"
         raise InputError("--render", f"the file of {name} has no page", mend)
     page = _page(name, file)
     if out is None:
@@ -93,6 +95,10 @@ def _page(name: str, file: Path) -> str:
         from matscout.cli import bench_lowdata, bench_lowdata_markdown
 
         return bench_lowdata_markdown.markdown(bench_lowdata.load(file))
+    if name == "imbalance":
+        from matscout.cli import bench_imbalance, bench_imbalance_markdown
+
+        return bench_imbalance_markdown.markdown(bench_imbalance.load(file))
     from matscout.cli import bench_campaigns_file, bench_campaigns_markdown
 
     return bench_campaigns_markdown.markdown(bench_campaigns_file.load(file))
@@ -112,7 +118,12 @@ def _run(name: str, out: Path | None, options: Options) -> tuple[dict[str, Any],
 
         ask_s = None if options.ask_ms is None else options.ask_ms / 1e3
         fleet = busy.Options(
-            options.workers, repeats, options.proposer, spread=options.spread, ask_s=ask_s
+            options.workers,
+            repeats,
+            options.proposer,
+            spread=options.spread,
+            ask_s=ask_s,
+            overlap=options.overlap,
         )
         return busy.utilisation(fleet), busy.table
     if name == "campaigns":
@@ -145,6 +156,19 @@ def _run(name: str, out: Path | None, options: Options) -> tuple[dict[str, Any],
 
         few = low.Options(options.data, options.tables, options.sizes, options.draws)
         return low.lowdata(few, out, _write, merge=options.merge), markdown
+    if name == "imbalance":
+        from matscout.cli import bench_imbalance as rare
+        from matscout.cli.bench_campaigns_file import ResultFile
+        from matscout.cli.bench_imbalance_markdown import markdown as imbalance_page
+
+        those = rare.Options(options.data, options.tables, options.arms, options.seeds)
+        file = ResultFile(out, _write, merge=options.merge, read=rare.load)
+        return rare.imbalance(those, file), imbalance_page
+    if name == "simulate":
+        from matscout.cli import bench_simulate as whole_loop
+
+        which = whole_loop.Options(options.seeds, options.seed, options.jobs)
+        return whole_loop.simulated(which), whole_loop.table
     if name == "transfer":
         from matscout.cli import bench_transfer
 

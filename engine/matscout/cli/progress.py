@@ -103,7 +103,8 @@ class Progress(Observer):
 
 
 def best_line(history: History) -> str:
-    """`best y = 1.23 (trial 4)`, or nothing yet; of replicates the mean, its error and their number."""
+    """`best y = 1.23 (trial 4)`, or nothing yet; of replicates the mean, its error and their number.
+    Where there are several targets, of the first."""
     best = best_of(history)
     if best is None:
         return ""

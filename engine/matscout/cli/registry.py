@@ -37,6 +37,9 @@ PROPOSERS = {
     "grid": "matscout.propose.grid:GridProposer",
     "pool": "matscout.propose.pool:PoolProposer",
 }
+LIMITED = frozenset({"auto", "gp", "tpe", "nsga2", "nsga3", "random", "sobol", "qmc", "grid"})
+"""Proposers that reckon with limits, and those that look at no value at all."""
+
 EVALUATORS = {
     "function": "matscout.evaluate.function:FunctionEvaluator",
     "table": "matscout.evaluate.table:TableEvaluator",

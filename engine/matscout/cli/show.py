@@ -18,11 +18,13 @@ from matscout.drive.baselines import read_baselines
 from matscout.drive.run import RunSpec, load
 from matscout.errors import InputError, did_you_mean, one_line
 from matscout.history import History
-from matscout.journal import Journal
-from matscout.owner import current_owner
+from matscout.journal import Journal, driver_of
+from matscout.propose.front import front_of
 from matscout.propose.observations import best_of, count_of, sem_of, value_of
+from matscout.propose.retune_record import decisions
 from matscout.report.against import against
 from matscout.report.against import lines as against_lines
+from matscout.report.fronts import broken, front_lines, limits_line, shows_front
 from matscout.runfolder import RunFolder
 from matscout.trial import State, Trial
 
@@ -50,7 +52,7 @@ def verify(run: str, runs: Path, json: bool) -> int:
     """Every record of the journal, or the first thing wrong (exit 3)."""
     folder = find_run(run, runs)
     with Journal.read_only(folder) as journal:
-        verdict = journal.verify()
+        verdict, where = journal.verify(), journal.where
     waiting = sorted(p.name for p in folder.outbox.glob("*.json"))
     if json:
         report = {
@@ -63,7 +65,7 @@ def verify(run: str, runs: Path, json: bool) -> int:
         }
         print(jsonlib.dumps(report, indent=1))
         return 0
-    print(f"{folder.journal}: sound, {verdict.events} events, hash {verdict.hash[:16]}")
+    print(f"{where}: sound, {verdict.events} events, hash {verdict.hash[:16]}")
     for note in verdict.notes:
         print(one_line(note))
     if waiting:
@@ -134,11 +136,13 @@ def summary(folder: RunFolder, history: History, spec: RunSpec) -> dict[str, Any
         "queue": [_called(body) for body in history.queue],
         "states": {s.value: history.count(s) for s in State if history.count(s)},
         "best": _pooled(best, history) if best else None,
+        **_compromises(history, spec),
         "baselines": [
             asdict(one) | {"verdict": one.verdict}
             for one in against(history, read_baselines(folder))
         ],
-        "driver": current_owner(folder.lock) or None,
+        "retuned": [d.to_dict() for d in decisions(history.trials)],
+        "driver": driver_of(folder) or None,
         "stopped": history.stopped or None,
         "with_people": [_trial(history.trials[i]) for i in sorted(history.with_person)],
         "needs_attention": [_trial(t) for t in history.trials if t.state is State.NEEDS_ATTENTION],
@@ -153,7 +157,9 @@ def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[st
         f"folder: {folder.root}",
     ]
     best = best_of(history)
-    if best is not None:
+    if shows_front(spec.space, history):
+        lines += front_lines(history)
+    elif best is not None:
         values = ", ".join(f"{t.name} = {mean_said(best, t)}" for t in history.targets)
         who = ", ".join([label(best), *often(best, history.targets[0])])
         lines.append(one_line(f"best: {who}: {values}"))
@@ -162,7 +168,10 @@ def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[st
                 one_line("with: " + ", ".join(f"{k} = {v}" for k, v in best.params.items()))
             )
         lines += against_lines(history, read_baselines(folder))
-    driver = current_owner(folder.lock)
+    kept = limits_line(history)
+    lines += [kept] if kept else []
+    lines += [one_line(f"model: {d.sentence()}") for d in list(decisions(history.trials))[-1:]]
+    driver = driver_of(folder)
     if driver:
         lines.append(f"running now: {driver}")
     elif history.stopped:
@@ -179,6 +188,20 @@ def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[st
         if trial.state is State.NEEDS_ATTENTION:
             lines.append(one_line(f"needs attention: {label(trial)}: {trial.reason}"))
     return lines
+
+
+def _compromises(history: History, spec: RunSpec) -> dict[str, Any]:
+    """The front and what limits say, where there are several targets or limits."""
+    out: dict[str, Any] = {}
+    if shows_front(spec.space, history):
+        out["front"] = [_pooled(trial, history) for trial in front_of(history)]
+        out["best"] = next(
+            iter(out["front"]), None
+        )  # of equals by the first target one that stands
+    if history.limits:
+        out["limits"] = [limit.to_dict() for limit in history.limits]
+        out["infeasible"] = broken(history)
+    return out
 
 
 def _pooled(trial: Trial, history: History) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from matscout.drive.policy import Policy
 from matscout.event import Event, EventKind
 from matscout.history import History
-from matscout.outcome import Kind, Outcome
+from matscout.outcome import NEVER_BEGAN, Kind, Outcome
 from matscout.trial import State, Trial
 
 _ENDINGS = {Kind.INVALID: EventKind.INVALID, Kind.FAILED: EventKind.FAILED}
@@ -47,6 +47,9 @@ def events_for(
         body = {"reason": stopping, "step": step, "cost_s": outcome.cost_s}
         return [_event(EventKind.PRUNED, outcome, body)]
     if outcome.kind is Kind.STOPPED:
+        if policy.costly and outcome.reason != NEVER_BEGAN:
+            reason = outcome.reason or "stopped as asked"
+            return given_up(trial, outcome.attempt, EventKind.SUSPENDED, reason, policy)
         return [_event(EventKind.SUSPENDED, outcome, {"reason": "stopped to be taken up again"})]
     return given_up(trial, outcome.attempt, EventKind.CRASHED, outcome.reason, policy)
 
@@ -69,8 +72,11 @@ def withdrawn(history: History, trial: Trial) -> Event:
 def given_up(
     trial: Trial, attempt: int, kind: EventKind, reason: str, policy: Policy
 ) -> list[Event]:
-    """The events after an attempt broke or fell silent: retry, hand to a person, or leave alone."""
+    """The events after an attempt broke or fell silent: retry, hand to a person, or leave alone. A trial
+    that has its value, from an earlier attempt that was late, needs none of these."""
     events = [Event(kind, trial.id, attempt, {"reason": reason})]
+    if not trial.open:
+        return events
     if policy.costly:
         why = f"{reason}; a costly experiment is not repeated without your word"
         events.append(Event(EventKind.ATTENTION, trial.id, attempt, {"reason": why}))

@@ -158,6 +158,7 @@ _BECAUSE = {
     "lcb": "{best} bound",
     "ucb": "{best} bound",
     "log_ei": "highest expected improvement",
+    "log_ei per cost": "most expected improvement for its cost",
     "sd": "least certain",
     "mean": "best prediction",
     "forest_ucb": "{best} bound by a forest of trees",
@@ -203,7 +204,7 @@ def reason(why: Mapping[str, Value], target: Target) -> str:
     best = "highest upper" if target.direction == "max" else "lowest lower"
     said = str(why.get("words") or _BECAUSE.get(rule, rule or "chosen")).format(best=best)
     if "fallback" in why:
-        said = f"random draw, since no model could be fitted ({why['fallback']})"
+        said += f", since no model could be fitted ({why['fallback']})"
     if REPLICATE in why:
         said = f"measurement {why[REPLICATE]}, {said}"
     parts = []

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from matscout.drive.policy import Policy
 from matscout.errors import InputError, did_you_mean, one_line
 from matscout.goal import Goal
+from matscout.journal_server import check_journal, without_passwords
+from matscout.limit import Limit, check_limits
 from matscout.trial import Target
 
 MAX_BYTES = 10_000_000
@@ -41,6 +43,17 @@ class TargetTable(_Table):
         return Target(self.name, self.direction, self.unit)
 
 
+class LimitTable(_Table):
+    """What a measured value must keep to. See `Limit`."""
+
+    name: str = Field(min_length=1)
+    min: float | None = None
+    max: float | None = None
+
+    def limit(self) -> Limit:
+        return Limit(self.name, self.min, self.max)
+
+
 class GoalTable(_Table):
     """What a campaign is after. See `Goal` for what each means."""
 
@@ -54,12 +67,17 @@ class GoalTable(_Table):
 
 
 class RunTable(_Table):
-    """Budget and workers. See `Policy` for what each means."""
+    """Budget and workers. See `Policy` for what each means.
+
+    fold_jobs: whether the folds of a trial are jobs of their own, so that several workers share it.
+    journal: the PostgreSQL server that holds the journal, without a password.
+    """
 
     trials: int = Field(default=50, ge=1)
     workers: int = Field(default=2, ge=1, le=100_000)
     batch: int = Field(default=1, ge=1)
     ahead: int = Field(default=0, ge=0, le=100_000)
+    overlap: bool = False
     cancel_obsolete: bool = False
     confirm: int = Field(default=0, ge=0)
     fleet: Literal["inline", "process", "ray"] = "process"
@@ -68,14 +86,19 @@ class RunTable(_Table):
     resources: dict[str, float] = {}
     address: str | None = None
     threads: int = Field(default=1, ge=1)
+    fold_jobs: bool = False
     lease_s: float | None = Field(default=None, gt=0)
     timeout_s: float | None = Field(default=None, gt=0)
     budget_s: float | None = Field(default=None, gt=0)
     max_crashes: int = Field(default=3, ge=1)
     costly: bool = False
     on_interrupt: Literal["cancel", "wait"] | None = None
+    journal: str | None = None
 
     def policy(self) -> Policy:
+        if self.overlap and self.fleet == "inline":
+            what = "needs workers that go on while the driver thinks, and fleet 'inline' has none"
+            raise InputError("run.overlap", what, 'use fleet = "process", or leave it out')
         return Policy(
             trials=self.trials,
             slots=self.workers,
@@ -87,6 +110,7 @@ class RunTable(_Table):
             budget_s=self.budget_s,
             on_interrupt=self.on_interrupt or ("wait" if self.costly else "cancel"),
             ahead=self.ahead,
+            overlap=self.overlap,
             cancel_obsolete=self.cancel_obsolete,
         )
 
@@ -110,6 +134,7 @@ class Config(_Table):
     seed: int = Field(default=0, ge=0)
     space: dict[str, Any]
     targets: list[TargetTable] = Field(min_length=1)
+    limits: list[LimitTable] = []
     evaluator: Part | None = None
     goal: GoalTable | None = None
     prior: PriorTable | None = None
@@ -146,8 +171,13 @@ def parse_config(raw: dict[str, Any]) -> Config:
         config = Config.model_validate(raw)
     except ValidationError as error:
         raise _explained(error, raw) from None
+    if config.run.journal is not None:
+        check_journal(config.run.journal)
     if config.evaluator is None and config.kind == "sweep":
         raise InputError("evaluator", "is missing", "add it")
+    if config.limits and config.kind == "campaign":
+        raise InputError("limits", "belong to a sweep", "leave them out of a campaign")
+    check_limits([table.limit() for table in config.limits])
     if config.goal is not None:
         if config.kind == "sweep":
             raise InputError("goal", "belongs to a campaign", "leave it out of a sweep")
@@ -167,13 +197,16 @@ def _explained(error: ValidationError, raw: dict[str, Any]) -> InputError:
     if details["type"] == "missing":
         return InputError(where, "is missing", "add it")
     what = details["msg"][0].lower() + details["msg"][1:]
-    return InputError(where, one_line(f"{what}, got {details['input']!r:.80}"))
+    return InputError(
+        where, one_line(f"{what}, got {without_passwords(repr(details['input'])):.80}")
+    )
 
 
 def _known_keys(path: list[str]) -> list[str]:
     tables: dict[str, type[BaseModel]] = {
         "run": RunTable,
         "targets": TargetTable,
+        "limits": LimitTable,
         "goal": GoalTable,
         "prior": PriorTable,
     }

@@ -6,7 +6,7 @@ filled before each: so what is asked depends on the order of completion alone, n
 happened to arrive together, nor on how often the driver was killed (promise R5).
 
 With `policy.ahead` a worker that is done goes on with what was chosen beforehand, and only then is
-the proposer asked (queue.py).
+the proposer asked (queue.py), with `policy.overlap` in the background (overlap.py).
 """
 
 from __future__ import annotations
@@ -18,13 +18,17 @@ from typing import Any
 
 from matscout.clock import Clock
 from matscout.drive.absorb import events_for, given_up, withdrawn
+from matscout.drive.asking import Asking
+from matscout.drive.attempts import Attempts
 from matscout.drive.interrupt import Interrupt
+from matscout.drive.overlap import Overlap, Think
 from matscout.drive.policy import Policy
 from matscout.drive.prune import Pruner
 from matscout.drive.prune_resume import Judged
-from matscout.drive.queue import asked_body, may_begin, next_from_queue, queued, wanted
+from matscout.drive.queue import may_begin, next_from_queue, queued, slot_free, wanted
+from matscout.drive.recording import Recording
 from matscout.drive.stop import hopeless
-from matscout.errors import JournalUnavailable
+from matscout.drive.thought import InThread
 from matscout.event import Event, EventKind
 from matscout.failpoint import failpoint
 from matscout.fleet.base import Fleet
@@ -32,7 +36,7 @@ from matscout.history import History
 from matscout.journal import Journal
 from matscout.outcome import Assignment, Outcome
 from matscout.propose.base import Proposer
-from matscout.seeds import ask_seed, trial_seed
+from matscout.seeds import trial_seed
 from matscout.space import Space
 from matscout.trial import Proposal, State, Trial
 
@@ -77,82 +81,78 @@ class Loop:
     """What the pruner said before this sitting; see prune_resume.py."""
     thaw: Callable[[History], Event | None] | None = None
     """Which pruned trial to go on with once nothing new is to be asked for; see thaw.py."""
+    think: Think = InThread
+    """How the next queue is thought about in the background; see overlap.py."""
 
     def __post_init__(self) -> None:
+        self._asking = Asking(
+            self.space, self.proposer, self.policy, self.seed, self.clock, self.stop
+        )
+        self._next = Overlap(self._asking, self.journal, self.think)
+        self._awaited = False  # a slot is free, and the queue to fill it from not thought out yet
         self._inbox: deque[Outcome] = deque()
-        self._staged: list[Event] = []  # folded, not yet journalled
-        self._owed: deque[Outcome] = deque()  # outcomes to acknowledge once they are journalled
-        self._running: dict[int, int] = {}  # trial → attempt that this sitting submitted
-        self._deadline: dict[int, float] = {}  # trial → when its lease ends, monotonic
+        self._running = Attempts(self.clock, self.policy.lease_s)
+        self._recording = Recording(
+            self.journal,
+            self.history,
+            self.observer,
+            self.interrupt,
+            self.fleet.acknowledge,
+            meanwhile=lambda: self._listen(_POLL_S),
+        )
         self._stopping = dict(self.judged.sentenced)  # trial → why it was asked to end
         self._heard = dict(self.judged.heard)  # trial → the last step that was judged
-        self._exhausted = False
+        self._exhausted_with = -1  # as many trials withdrawn, whose points are free again
         self._started = self.clock.monotonic()
 
     def run(self, recovered: list[Outcome] | None = None) -> str:
         """Go on until the run is over and return why. `recovered` is what the outbox still held."""
         self._inbox.extend(recovered or ())
+        try:
+            return self._run()
+        finally:
+            self._next.drop()
+
+    def _run(self) -> str:
         while True:
             if self.interrupt.level:
                 return self._leave()
             reason = self._over()
             if reason:
-                self._settle()
+                self._recording.settle()
                 self.record(Event(EventKind.STOPPED, body={"reason": reason}))
                 return reason
             self._fill()
-            self._settle()
+            self._recording.settle()
             self._expire()
-            if self._inbox:
+            if self._awaited:
+                self._next.wait()
+                self._listen(0.0)
+            elif self._inbox:
                 self._take(self._inbox.popleft())
                 error = hopeless(self.history)
                 if error is not None:
-                    self._settle()
+                    self._recording.settle()
                     self.record(Event(EventKind.STOPPED, body={"reason": str(error)}))
                     raise error
             else:
-                self._inbox.extend(self.fleet.poll(_POLL_S))
+                self._listen(_POLL_S)
+
+    def _listen(self, within_s: float) -> None:
+        """Whatever the fleet has to say is a sign of life, also while it waits to be taken."""
+        for outcome in self.fleet.poll(within_s):
+            self._inbox.append(outcome)
+            self._running.heard(outcome)
 
     def record(self, *events: Event) -> None:
-        """Fold and journal. While the disk refuses, wait and try again: nothing is acknowledged."""
-        self._stage(*events)
-        told = False
-        while True:
-            try:
-                self.journal.commit()
-                break
-            except JournalUnavailable as error:
-                if self.interrupt.level:
-                    raise
-                if not told:
-                    self.observer.note(f"paused: {error}; goes on when the disk takes it")
-                    told = True
-                self._inbox.extend(self.fleet.poll(_POLL_S))
-        for event in self._staged:
-            self.observer.event(event, self.history)
-        self._staged.clear()
-
-    def _stage(self, *events: Event) -> None:
-        """Fold now, journal with the next `record`: an outcome and the ask that follows it share a
-        transaction. Until that is through, nothing is dispatched and nothing acknowledged."""
-        for event in self.journal.stage(*events):
-            self.history.apply(event)
-            self._staged.append(event)
-            if event.kind is EventKind.WITHDRAWN:
-                self._exhausted = False  # its point is free again
-
-    def _settle(self) -> None:
-        """Journal what is staged and acknowledge the outcomes it came from."""
-        if self._staged:
-            self.record()
-        failpoint("loop.before_acknowledge")
-        while self._owed:
-            self.fleet.acknowledge(self._owed.popleft())
+        """Fold and journal; see recording.py."""
+        self._recording.record(*events)
 
     # -- asking and dispatching ---------------------------------------------------------------
 
     def _fill(self) -> None:
         """Dispatch what waits, then ask for as much as slots, queue and budget allow."""
+        self._awaited = False
         for trial in self._waiting():
             if trial.id in self.history.obsolete:
                 self.record(withdrawn(self.history, trial))
@@ -166,19 +166,45 @@ class Loop:
 
     def _begin_new(self) -> None:
         while not self._spent():
+            if self.policy.overlaps:
+                self._next.consider(self.history)
             if may_begin(self.history, self.policy, self.fleet.slots, len(self._running)):
                 self._hand_out([next_from_queue(self.history)])
+                continue
+            if self.policy.overlaps:
+                if not self._take_over():
+                    return
                 continue
             count = wanted(self.history, self.policy)
             if not count or self._exhausted:
                 return
             if self.policy.ahead:
-                self._settle()  # what came in need not wait for the model
-            if self._enough():
+                self._recording.settle()  # what came in need not wait for the model
+            if self._asking.enough(self.history):
                 if self.history.queue:
                     self.record(queued([]))
                 return
             self._ask(count)
+
+    def _take_over(self) -> bool:
+        """Have the next queue take the place of one that is used up. False where there is no need to,
+        or nothing yet to do it with."""
+        if self.history.queue or self._exhausted:
+            return False
+        if not slot_free(self.history, self.policy, self.fleet.slots, len(self._running)):
+            return False
+        self._recording.settle()  # what came in need not wait for the thought
+        taken = self._next.take(self.history)
+        self._awaited = taken is None
+        if taken is None:
+            return False
+        if not taken.answer.proposals:
+            if not taken.enough:
+                self._exhausted_with = self.history.count(State.WITHDRAWN)
+            return False
+        failpoint("loop.before_asked")
+        self._recording.stage(queued(taken.answer.bodies, seen=taken.seen))
+        return True
 
     def _thaw_one(self) -> bool:
         """Go on with a pruned trial where a slot is free and one is due."""
@@ -204,7 +230,7 @@ class Loop:
         if self.thaw is None or not asked or self._late():
             return None
         event = self.thaw(self.history)
-        return None if event is None or self._enough() else event
+        return None if event is None or self._asking.enough(self.history) else event
 
     def _waiting(self) -> list[Trial]:
         """Pending trials that nobody works on (no person either) and no outcome waits for."""
@@ -222,22 +248,18 @@ class Loop:
         ]
 
     def _ask(self, count: int) -> None:
-        before = self.clock.monotonic()
-        seed = ask_seed(self.seed, len(self.history.trials))
-        proposals = self.proposer.propose(self.space, self.history, count, seed=seed)
-        seconds = self.clock.monotonic() - before
-        if not proposals:
-            self._exhausted = True
+        answer = self._asking.ask(self.history, count)
+        if not answer.proposals:
+            self._exhausted_with = self.history.count(State.WITHDRAWN)
             return
-        share = round(seconds / len(proposals), 6)
-        bodies = [asked_body(p, self.proposer.name, share) for p in proposals]
         if not self.policy.ahead:
             failpoint("loop.before_asked")
-            self._hand_out(bodies)
+            self._hand_out(answer.bodies)
             return
-        obsolete = self.obsolete(self.history, proposals) if self.obsolete is not None else {}
+        judge = self.obsolete
+        obsolete = judge(self.history, answer.proposals) if judge is not None else {}
         failpoint("loop.before_asked")
-        self.record(queued(bodies, obsolete))
+        self.record(queued(answer.bodies, obsolete))
         failpoint("loop.after_queued")
         for trial in obsolete:
             self.fleet.cancel(trial)
@@ -259,8 +281,7 @@ class Loop:
         self._submit(trial, attempt)
 
     def _submit(self, trial: Trial, attempt: int) -> None:
-        self._running[trial.id] = attempt
-        self._renew(trial.id)
+        self._running.begin(trial.id, attempt)
         failpoint("loop.before_submit")
         self.fleet.submit(
             Assignment(
@@ -272,6 +293,7 @@ class Loop:
                 timeout_s=self.policy.timeout_s,
             )
         )
+        failpoint("loop.after_submit")
 
     # -- recording ----------------------------------------------------------------------------
 
@@ -280,21 +302,19 @@ class Loop:
         if not outcome.ends_attempt:
             self._hear(outcome)  # nothing to acknowledge: only endings lie in the outbox
             return
-        self._owed.append(outcome)
+        self._recording.owe(outcome)
         for report in outcome.reported():  # of the outbox: what no driver may have heard
             self._hear(report)
         stopping = self._stopping.get(outcome.trial, "")
-        self._stage(*events_for(self.history, outcome, self.policy, stopping))
-        if self._running.get(outcome.trial) == outcome.attempt:
-            self._forget(outcome.trial)
+        self._recording.stage(*events_for(self.history, outcome, self.policy, stopping))
+        if self._running.end(outcome):
+            self._stopping.pop(outcome.trial, None)
 
     def _hear(self, report: Outcome) -> None:
         """Fold a report, and have the pruner judge what is new."""
         trial = report.trial
         events = events_for(self.history, report, self.policy, self._stopping.get(trial, ""))
-        self._stage(*events)
-        if self.history.in_flight.get(trial) == self._running.get(trial, 0) == report.attempt:
-            self._renew(trial)
+        self._recording.stage(*events)
         if events:
             self._consider_pruning(self.history.trials[trial])
 
@@ -310,33 +330,14 @@ class Loop:
             if trial.id in self._running:
                 self.fleet.cancel(trial.id)
 
-    def _forget(self, trial: int) -> None:
-        self._running.pop(trial, None)
-        self._deadline.pop(trial, None)
-        self._stopping.pop(trial, None)
-
     # -- leases -------------------------------------------------------------------------------
-
-    def _renew(self, trial: int) -> None:
-        if self.policy.lease_s is not None:
-            self._deadline[trial] = self.clock.monotonic() + self.policy.lease_s
 
     def _expire(self) -> None:
         """Give up attempts that have been silent for longer than their lease."""
-        if not self._deadline:
-            return
-        now = self.clock.monotonic()
-        for trial in [t for t, deadline in self._deadline.items() if deadline <= now]:
-            reason = f"no sign of life for {self.policy.lease_s:g} s"
-            events = given_up(
-                self.history.trials[trial],
-                self._running[trial],
-                EventKind.EXPIRED,
-                reason,
-                self.policy,
-            )
-            self.record(*events)
-            del self._deadline[trial]
+        reason = f"no sign of life for {self.policy.lease_s or 0:g} s"
+        for trial, attempt in self._running.silent(waiting=self._inbox):
+            known = self.history.trials[trial]
+            self.record(*given_up(known, attempt, EventKind.EXPIRED, reason, self.policy))
             # The slot is free when the fleet says how the attempt ended, which may be a late value.
             self.fleet.cancel(trial)
 
@@ -349,26 +350,30 @@ class Loop:
         budget = self.policy.budget_s
         return budget is not None and self.clock.monotonic() - self._started >= budget
 
+    @property
+    def _exhausted(self) -> bool:
+        return self._exhausted_with == self.history.count(State.WITHDRAWN)
+
     def _over(self) -> str:
         """Why there is nothing left to do, or an empty text."""
         if self._inbox or self._running or self.history.count_pending or self._due() is not None:
             return ""
+        if self._next.thinking and not self._spent():
+            return ""  # it is heard out first, also because nobody is asked two things at once
         if self.history.count_asked >= self.policy.trials:
             return f"budget of {self.policy.trials} trials used"
         if self.history.queue and not self._spent():
             return ""
         if self._exhausted:
             return "the space is exhausted"
-        return "budget of time used" if self._spent() else self._enough()
-
-    def _enough(self) -> str:
-        return self.stop(self.history) if self.stop is not None else ""
+        return "budget of time used" if self._spent() else self._asking.enough(self.history)
 
     def _leave(self) -> str:
         """Stop in order: nothing new, let running work save itself, record what came back."""
+        self._next.drop(0.0)
         waiting = self.policy.on_interrupt == "wait"
         if not waiting:
-            for trial in list(self._running):
+            for trial, _ in self._running.items():
                 self.fleet.cancel(trial)
         self.observer.note(
             "stopping: " + ("waiting for running work" if waiting else "running work saves itself")
@@ -377,11 +382,12 @@ class Loop:
         while self._running and self.interrupt.level < 2:
             if not waiting and self.clock.monotonic() >= until:
                 break
-            self._inbox.extend(self.fleet.poll(_POLL_S))
+            self._listen(_POLL_S)
             while self._inbox:
                 self._take(self._inbox.popleft())
-            self._settle()
-        self._settle()
+            self._recording.settle()
+            self._expire()  # what hangs is not waited for
+        self._recording.settle()
         if not self.policy.costly:
             for trial, attempt in self._running.items():
                 if self.history.in_flight.get(trial) == attempt:

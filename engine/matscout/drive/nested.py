@@ -71,7 +71,8 @@ def judge_outside(
     """
     best, target = best_of(history), history.targets[0]
     if best is None:
-        raise RunFailed(f"{run}: no trial has a value, so there is nothing to judge")
+        lacking = "keeps the limits" if history.limits and history.completed else "has a value"
+        raise RunFailed(f"{run}: no trial {lacking}, so there is nothing to judge")
     inner = value_of(best, target)
     assert inner is not None
     own = trial_seed(seed, best.id)
@@ -85,22 +86,23 @@ def nested(folds: Sequence[OuterFold], target: Target) -> Nested:
     """The means over outer folds, with Student's interval over them (1.96 is too narrow for five;
     folds share training rows, so this one still is, slightly).
     """
-
-    def over(values: Sequence[float]) -> Estimate:
-        mean, count = float(np.mean(values)), len(values)
-        if count < 2:
-            return Estimate(mean, -math.inf, math.inf)
-        half = float(stdtrit(count - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(count))
-        return Estimate(mean, mean - half, mean + half)
-
     return Nested(
         tuple(folds),
-        over([f.inner for f in folds]),
-        over([f.outer for f in folds]),
-        over([f.untuned for f in folds]),
-        over([target.sign * (f.inner - f.outer) for f in folds]),
-        over([target.sign * (f.outer - f.untuned) for f in folds]),
+        estimate([f.inner for f in folds]),
+        estimate([f.outer for f in folds]),
+        estimate([f.untuned for f in folds]),
+        estimate([target.sign * (f.inner - f.outer) for f in folds]),
+        estimate([target.sign * (f.outer - f.untuned) for f in folds]),
     )
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """The mean of (k,) with Student's 95 % interval."""
+    mean, count = float(np.mean(values)), len(values)
+    if count < 2:
+        return Estimate(mean, -math.inf, math.inf)
+    half = float(stdtrit(count - 1, 0.975) * np.std(values, ddof=1) / math.sqrt(count))
+    return Estimate(mean, mean - half, mean + half)
 
 
 def _score(

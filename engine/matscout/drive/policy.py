@@ -14,6 +14,7 @@ class Policy:
 
     trials: how many trials are asked for in all. slots: how many are open at once. ahead: how many
     more are chosen beforehand, for workers to go on with while the next are being chosen (queue.py).
+    overlap: whether these are begun, all of them, while the next are being chosen (overlap.py).
     cancel_obsolete: whether running work is cancelled for something better (obsolete.py).
     lease_s: silence (no report) after which an attempt is given up; None waits for ever.
     timeout_s: how long one attempt may take; the fleet enforces it. max_crashes: crashes and
@@ -33,6 +34,7 @@ class Policy:
     on_interrupt: Literal["cancel", "wait"] = "cancel"
     ahead: int = 0
     cancel_obsolete: bool = False
+    overlap: bool = False
 
     def __post_init__(self) -> None:
         for name in ("trials", "slots", "batch", "max_crashes"):
@@ -53,3 +55,14 @@ class Policy:
         if self.cancel_obsolete and not self.ahead:
             what = "needs something that waits to take the place of what is cancelled"
             raise InputError("run.cancel_obsolete", what, "set run.ahead to 1 or more")
+        if self.overlap and not self.ahead:
+            what = "needs trials to begin while the next ones are being chosen"
+            raise InputError("run.overlap", what, "set run.ahead to more than run.batch")
+        if self.overlap and self.cancel_obsolete:
+            what = "needs every fit to rank what waits anew, and run.overlap begins it as it stands"
+            raise InputError("run.cancel_obsolete", what, "leave out one of the two")
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether anything is left to begin while the next are being chosen."""
+        return self.overlap and self.ahead > self.batch

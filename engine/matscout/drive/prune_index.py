@@ -82,6 +82,8 @@ class Leader:
         return self._best
 
     def _ahead(self, trial: Trial) -> bool:
+        if not self._history.feasible(trial):
+            return False
         return self._best is None or self._rank(trial) > self._rank(self._best)
 
     def _rank(self, trial: Trial) -> tuple[float, int]:

@@ -8,6 +8,9 @@ the old in the same event. So the queue is ranked anew after every fit, and what
 asking is not asked. Each suggestion is chosen without the outcome that set its worker free: that is
 the price.
 
+With `policy.overlap` the queue is begun as it stands, and the next one put together meanwhile: see
+overlap.py.
+
 All of it is a function of the history and the policy, never of whether "there was time" (promise R5).
 """
 
@@ -34,18 +37,22 @@ def wanted(history: History, policy: Policy) -> int:
         return max(min(policy.ahead, left), 0) if due else 0
     if history.queue:
         return 0  # of a sitting that asked ahead; it is begun first
-    count = min(policy.batch, left)
+    count = min(policy.batch, left, policy.slots)  # a batch that never fits would wait for ever
     return count if 1 <= count <= policy.slots - history.count_pending else 0
 
 
 def may_begin(history: History, policy: Policy, workers: int, running: int) -> bool:
-    """Whether the head of the queue becomes a trial now.
+    """Whether the head of the queue becomes a trial now."""
+    return bool(history.queue) and slot_free(history, policy, workers, running)
+
+
+def slot_free(history: History, policy: Policy, workers: int, running: int) -> bool:
+    """Whether one more trial may be open.
 
     What is open holds a slot also where its worker is done and its outcome not yet taken, as after a
     resume: else it would depend on the moment of the kill what is begun before the next ask.
     """
-    slots = min(policy.slots, workers)
-    return bool(history.queue) and history.count_pending < slots and running < workers
+    return history.count_pending < min(policy.slots, workers) and running < workers
 
 
 def next_from_queue(history: History) -> dict[str, Any]:
@@ -64,9 +71,14 @@ def asked_body(proposal: Proposal, proposer: str, ask_s: float) -> dict[str, Any
     }
 
 
-def queued(bodies: Sequence[Mapping[str, Any]], obsolete: Mapping[int, str] | None = None) -> Event:
-    """The queue from now on, and which running trials are to end for it."""
+def queued(
+    bodies: Sequence[Mapping[str, Any]], obsolete: Mapping[int, str] | None = None, seen: int = 0
+) -> Event:
+    """The queue from now on, which running trials are to end for it, and up to which event the proposer
+    saw, where that is not the one before this."""
     body: dict[str, Any] = {"trials": list(bodies)}
+    if seen:
+        body["seen"] = seen
     if obsolete:
         body["obsolete"] = {str(trial): reason for trial, reason in obsolete.items()}
     return Event(EventKind.QUEUED, body=body)

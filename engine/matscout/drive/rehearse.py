@@ -8,7 +8,7 @@ nothing to make durable.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from matscout.history import History
 from matscout.propose.base import Proposer
 from matscout.seeds import ask_seed
 from matscout.space import Space
-from matscout.trial import Proposal, Target
+from matscout.trial import Proposal, Target, Value
 
 
 def rehearse(
@@ -50,8 +50,8 @@ def rehearse(
     running: deque[int] = deque()
     order: list[int] = []
 
-    def asked(row: int) -> None:
-        body = {"params": {}, "candidate": pool.ids[row], "proposer": proposer.name}
+    def asked(row: int, why: Mapping[str, Value]) -> None:
+        body = {"params": {}, "candidate": pool.ids[row], "proposer": proposer.name, "why": why}
         trial = len(history.trials)
         history.apply(Event(EventKind.ASKED, trial, body=body))
         history.apply(Event(EventKind.DISPATCHED, trial, 1))
@@ -65,7 +65,7 @@ def rehearse(
         order.append(row)
 
     for row in start:
-        asked(row)
+        asked(row, {})
         finished()
     exhausted, left = False, set(until) - set(order)
     while (left or not until) and (running or (len(order) < budget and not exhausted)):
@@ -78,7 +78,7 @@ def rehearse(
                 break
             heard(history, proposals)
             for proposal in proposals:
-                asked(pool.row(proposal.candidate or ""))
+                asked(pool.row(proposal.candidate or ""), proposal.why)
         if not running:
             break
         finished()

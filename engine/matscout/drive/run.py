@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -19,15 +20,19 @@ from matscout.clock import Clock, SystemClock
 from matscout.drive.absorb import given_up
 from matscout.drive.interrupt import Interrupt
 from matscout.drive.loop import Loop, Observer
+from matscout.drive.overlap import Think
 from matscout.drive.policy import Policy
 from matscout.drive.prune import Pruner
 from matscout.drive.prune_resume import retold
+from matscout.drive.thought import InThread
 from matscout.errors import InputError, RunFailed
 from matscout.event import Event, EventKind
+from matscout.failpoint import failpoint
 from matscout.fleet.base import Fleet
 from matscout.fleet.outbox import Outbox
 from matscout.history import History
 from matscout.journal import Journal
+from matscout.limit import Limit
 from matscout.outcome import Outcome
 from matscout.pool import Pool
 from matscout.propose.base import Proposer
@@ -49,6 +54,7 @@ _PACKAGES = (
     "chgnet",
     "torch-geometric",
     "sqlalchemy",
+    "psycopg",
 )
 
 
@@ -63,6 +69,7 @@ class RunSpec:
     `config` holds the parts by name and option, for the command line to build again; `origin` says
     which file it came from ("path", "sha256"), if any. `enqueue` are points to ask first, `prior`
     what is known of earlier runs (see prior.py); `notes` are for the person who makes the run.
+    `limits` are what measured values must keep to for a trial to count.
     """
 
     name: str
@@ -76,6 +83,13 @@ class RunSpec:
     enqueue: Sequence[Params] = ()
     prior: Sequence[Mapping[str, Any]] = ()
     notes: Sequence[str] = ()
+    limits: tuple[Limit, ...] = ()
+
+    @property
+    def measured(self) -> tuple[Target, ...]:
+        """What a measurement must hold: every target, and every other value that is limited."""
+        names = {t.name for t in self.targets}
+        return (*self.targets, *(Target(x.name) for x in self.limits if x.name not in names))
 
 
 def create(folder: RunFolder, spec: RunSpec, clock: Clock | None = None) -> None:
@@ -83,10 +97,12 @@ def create(folder: RunFolder, spec: RunSpec, clock: Clock | None = None) -> None
     draft = folder.draft()
     try:
         body = _created_body(draft, spec)
-        with Journal.create(draft, clock) as journal:
+        url = (spec.config.get("run") or {}).get("journal")
+        with Journal.create(draft, clock, url, spec.name) as journal:
             journal.append(Event(EventKind.CREATED, body=body))
         text = json.dumps(body, indent=1, sort_keys=True)
         write_durably(draft.manifest, text.encode())
+        failpoint("run.before_settle")
         folder.settle(draft)
     except BaseException:
         shutil.rmtree(draft.root, ignore_errors=True)
@@ -129,6 +145,7 @@ def spec_of(folder: RunFolder, history: History) -> RunSpec:
         origin=body["origin"],
         enqueue=body.get(ENQUEUE, ()),
         prior=body.get(PRIOR, ()),
+        limits=history.limits,
     )
 
 
@@ -147,13 +164,18 @@ def sit(
     stop: Callable[[History], str] | None = None,
     obsolete: Callable[[History, Sequence[Proposal]], Mapping[int, str]] | None = None,
     thaw: Callable[[History], Event | None] | None = None,
+    think: Think = InThread,
+    pause: Callable[[float], None] = time.sleep,
 ) -> str:
-    """Drive the run until it is over or interrupted; returns why. Closes the fleet, not the journal."""
+    """Drive the run until it is over or interrupted; returns why. Closes the fleet, not the journal.
+
+    `pause` waits so many seconds for a worker that outlived its driver.
+    """
     observer, clock = observer or Observer(), clock or SystemClock()
     interrupt = interrupt or Interrupt()
     for note in journal.notes:
         observer.note(note)
-    recovered = _recover(folder, journal, history, spec.policy, observer, interrupt)
+    recovered = _recover(folder, journal, history, spec.policy, observer, interrupt, pause)
     judged = retold(journal.read(), history, pruner)
     fleet = start_fleet()
     try:
@@ -173,6 +195,7 @@ def sit(
             obsolete,
             judged,
             thaw,
+            think,
         )
         opened = Event(EventKind.OPENED, body=_opened_body(spec))
         loop.record(opened, *judged.endings(history, recovered))
@@ -188,6 +211,7 @@ def _recover(
     policy: Policy,
     observer: Observer,
     interrupt: Interrupt,
+    pause: Callable[[float], None],
 ) -> list[Outcome]:
     """Settle what the last sitting left in flight; returns results that wait in the outbox.
 
@@ -203,9 +227,10 @@ def _recover(
                 told = True
             if interrupt.level:
                 raise RunFailed(f"trial {trial} is still running; resume again when it is done")
-            time.sleep(_LOOK_AGAIN_S)
+            pause(_LOOK_AGAIN_S)
     broken: list[str] = []
     recovered = outbox.sweep(broken)
+    failpoint("run.swept")
     for note in broken:
         observer.note(note)
     answered = {(o.trial, o.attempt) for o in recovered}
@@ -219,6 +244,7 @@ def _recover(
         for event in journal.append(*events):
             history.apply(event)
             observer.event(event, history)
+    failpoint("run.recovered")
     if recovered:
         observer.note(f"recovered {len(recovered)} finished experiments from the outbox")
     return recovered
@@ -236,6 +262,7 @@ def _created_body(draft: RunFolder, spec: RunSpec) -> dict[str, Any]:
         "seed": spec.seed,
         "space": space,
         "targets": [asdict(t) for t in spec.targets],
+        **({"limits": [limit.to_dict() for limit in spec.limits]} if spec.limits else {}),
         "policy": asdict(spec.policy),
         "config": dict(spec.config),
         "origin": dict(spec.origin),
@@ -256,6 +283,11 @@ def _opened_body(spec: RunSpec) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """The versions that a result depends on."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:

@@ -14,6 +14,7 @@ from matscout.goal import Goal
 from matscout.history import History
 from matscout.pool import Pool
 from matscout.propose.base import Forecast
+from matscout.propose.front import first_on_front
 from matscout.propose.observations import value_of, variance_of
 from matscout.propose.replicates import pooled
 from matscout.space import Space
@@ -74,7 +75,8 @@ class Plateau:
     """No find among the last `experiments` (unset: half of all measured so far, at least twenty).
 
     A find is what the goal is after: a new best value, one of the best `goal.top` of the pool, or
-    one that passes `goal.threshold`. Beside it stands how often a random order of the very same
+    one that passes `goal.threshold`; over parameters of several targets what is on the front, and
+    under limits only what is feasible. Beside it stands how often a random order of the very same
     values would have ended so quietly: with K finds among n, the last m hold none with probability
     C(n - m, K) / C(n, K) (hypergeometric).
     """
@@ -270,6 +272,11 @@ def _finds(seen: Seen) -> Mask | None:
     if goal.kind in ("threshold", "rare"):
         assert goal.threshold is not None
         return y >= seen.target.sign * goal.threshold
+    history = seen.history
+    if history.limits or (len(history.targets) > 1 and seen.space.pool is None):
+        on_front = first_on_front(history)
+        known = [t for t in history.completed if value_of(t, seen.target) is not None]
+        return np.array([t.id in on_front for t in known], dtype=bool)
     size = len(seen.space.pool) if seen.space.pool is not None else len(y)
     k = max(1, math.ceil(goal.top * size)) if goal.kind == "top" else 1
     finds = np.zeros(len(y), dtype=bool)
