@@ -13,15 +13,17 @@ PACKAGE = Path(__file__).parents[1] / "engine" / "matscout"
 
 LEVELS = {
     **dict.fromkeys(
-        "errors clock failpoint seeds parameter constraint pool space goal trial outcome event".split(),
+        "errors clock failpoint seeds parameter constraint pool space goal limit trial outcome event".split(),
         0,
     ),
     **dict.fromkeys("journal history checkpoint owner wal runfolder".split(), 1),
+    **dict.fromkeys("journal_store journal_sqlite journal_postgres journal_server".split(), 1),
     **dict.fromkeys("data surrogate acquire models".split(), 2),
     **dict.fromkeys("propose evaluate".split(), 3),
     "fleet": 4,
     "drive": 5,
     "report": 6,
+    "simulate": 6,
     "cli": 7,
     "api": 7,
     "sampler": 7,
