@@ -66,6 +66,20 @@ def test_a_stale_end_does_not_touch_the_attempt_in_flight() -> None:
     assert [r.values for r in trial.replicates] == [{"y": 1.5}]
 
 
+@pytest.mark.parametrize(
+    "kind", [EventKind.INVALID, EventKind.FAILED, EventKind.PRUNED, EventKind.QUARANTINED,
+             EventKind.CRASHED, EventKind.EXPIRED, EventKind.ATTENTION],
+)  # fmt: skip
+def test_no_later_attempt_takes_a_value_away(kind: EventKind) -> None:
+    h = history(asked(0), Event(EventKind.DISPATCHED, 0, 1), Event(EventKind.EXPIRED, 0, 1))
+    h.apply(Event(EventKind.DISPATCHED, 0, 2))
+    h.apply(measured(0, 1.0, attempt=1))
+    before = h.trials[0]
+    h.apply(Event(kind, 0, 2, {"reason": "the lamp went out"}))
+    assert h.trials[0] == before and h.best() is h.trials[0]
+    assert not h.in_flight and not h.pending
+
+
 def test_what_needs_attention_frees_its_slot_but_stays_pending() -> None:
     h = history(asked(0), Event(EventKind.DISPATCHED, 0, 1))
     h.apply(Event(EventKind.ATTENTION, 0, 1, {"reason": "a costly experiment crashed"}))

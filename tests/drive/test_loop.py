@@ -14,12 +14,14 @@ from matscout.drive.loop import Loop, Observer
 from matscout.drive.policy import Policy
 from matscout.drive.prune import SuccessiveHalving
 from matscout.errors import InputError, RunFailed
+from matscout.evaluate.noop import Noop
 from matscout.event import Event, EventKind
+from matscout.fleet.simulated import Faults, SimulatedFleet
 from matscout.history import History
 from matscout.journal import Journal
 from matscout.outcome import Assignment, Kind, Outcome
 from matscout.runfolder import RunFolder
-from matscout.trial import State
+from matscout.trial import State, Target
 
 MakeLoop = Callable[..., Loop]
 
@@ -286,6 +288,24 @@ def test_an_interrupt_keeps_what_comes_back(
     assert bool(fleet.cancelled) == (on_interrupt == "cancel")
     assert len(fleet.submitted) == len(loop.history.completed)
     assert not loop.history.in_flight and loop.history.stopped == "interrupted"
+
+
+def test_an_interrupt_does_not_wait_for_what_hangs(make_loop: MakeLoop) -> None:
+    class PressOnceAtWork(Observer):
+        def event(self, event: Event, history: History) -> None:
+            if len(history.in_flight) == 2 and not interrupt.level:
+                interrupt.press()
+
+    interrupt, clock = Interrupt(), VirtualClock()
+    fleet = SimulatedFleet(Noop, (Target("y"),), None, 2, clock, faults=Faults(hang=1.0))
+    policy = Policy(trials=4, slots=2, lease_s=100.0, on_interrupt="wait")
+    loop = make_loop(
+        interrupt=interrupt, clock=clock, fleet=fleet, policy=policy,
+        observer=PressOnceAtWork(),
+    )  # fmt: skip
+    assert loop.run() == "interrupted"
+    assert 100.0 <= clock.now_s < 110.0
+    assert [t.crashes for t in loop.history.trials] == [1, 1] and not loop.history.in_flight
 
 
 def test_a_second_interrupt_leaves_at_once_and_the_work_is_taken_up_again(

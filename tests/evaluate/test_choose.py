@@ -132,3 +132,17 @@ def test_nothing_tried_and_no_such_rule() -> None:
         assert choose(rule, empty, MAE).members == ()
     with pytest.raises(InputError, match="no rule is called 'bset'; did you mean 'best'"):
         choose("bset", data, MAE)
+
+
+def test_greedy_adds_what_helps_and_leaves_out_what_does_not() -> None:
+    """Two whose errors cancel are better than one; a copy and a poor one add nothing."""
+    truth = np.linspace(0.0, 1.0, 40)
+    error = np.where(np.arange(40) % 2 == 0, 0.2, -0.1)
+    guesses = np.stack([truth + error, truth - 1.1 * error, truth + error, truth + 5.0])[:, None]
+    given = Tried(truth, guesses, truth[None] + 1.0, np.arange(40))
+    assert choose("greedy", given, MAE).members == (0, 1)
+    poor = Tried(truth, guesses[[0, 3]], truth[None] + 1.0, np.arange(40))
+    assert choose("greedy", poor, MAE).members == (0,)
+    assert len(choose("average", poor, MAE).members) == 2
+    found = choose("greedy", tried(60, 0, [1.0] * 9, default=1.0), MAE)
+    assert len(found.members) == 5 and found.inner < 0.7

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from matscout.cli.app_recorded import backtest, bench
+from matscout.cli.app_recorded import audit, backtest, bench
 from matscout.cli.words import (
     Address,
     ConfigFile,
@@ -94,9 +94,35 @@ def sweep(
     prior: Annotated[
         list[str] | None, typer.Option(metavar="RUN", help="Start from this run. May be repeated.")
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="TABLE.csv", help="Audit, sweep, judge and average over this table."),
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="With --data: the column to predict.")] = None,
+    task: Annotated[str, typer.Option(help="With --data: regression or classification.")] = "",
+    metric: Annotated[str, typer.Option(help="With --data: what the score is.")] = "",
+    group: Annotated[str, typer.Option(help="With --data: rows of one group stay together.")] = "",
+    formula: Annotated[str, typer.Option(help="With --data: the column of formulas.")] = "",
+    split: Annotated[str, typer.Option(help="With --data: kfold, stratified, grouped, …")] = "",
+    cut: Annotated[
+        float | None, typer.Option(help="With --data: two classes, at a number.")
+    ] = None,
+    outer: Annotated[int, typer.Option(min=2, help="With --data: outer folds.")] = 5,
+    outer_seed: Annotated[int, typer.Option(min=0, help="With --data: draws the outer folds.")] = 0,
+    minutes: Annotated[float, typer.Option(min=0.1, help="With --data: time for it all.")] = 15.0,
     json: Json = False,
 ) -> None:
-    """Search a model's hyperparameters."""
+    """Search a model's hyperparameters; with --data, from a table to a model and its card."""
+    if data is not None or target is not None:
+        from matscout.cli.recipe_words import start as from_table
+
+        given = {
+            "task": task, "metric": metric, "group": group, "formula": formula, "split": split,
+            "cut": cut, "outer": outer, "outer_seed": outer_seed, "seed": seed or 0,
+        }  # fmt: skip
+        end(from_table(config, data, target, runs, given, name=name, trials=trials,
+                       minutes=minutes, workers=workers, fleet=fleet, json=json))  # fmt: skip
+        return
     from matscout.cli.runs import start
 
     overrides = {
@@ -114,7 +140,9 @@ def nested(
     outer: Annotated[int, typer.Option(min=2, help="Outer folds: so many sweeps.")] = 5,
     select: Annotated[
         str,
-        typer.Option(help="What is taken of a sweep: best, average (the top three), none, auto."),
+        typer.Option(
+            help="What is taken of a sweep: best, average (the top three), greedy, none, auto."
+        ),
     ] = "best",
     name: Name = None,
     seed: Seed = None,
@@ -130,6 +158,47 @@ def nested(
         "name": name, "seed": seed, "trials": trials, "workers": workers, "fleet": fleet,
     }  # fmt: skip
     end(start(config, runs, outer, select, overrides, json))
+
+
+@app.command()
+def predict(
+    run: Run,
+    new: Annotated[Path, typer.Argument(metavar="NEW.csv", help="Rows to predict.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write.")] = Path(
+        "predictions.csv"
+    ),
+    runs: Runs = DEFAULT_RUNS,
+    interval: Annotated[
+        float, typer.Option(help="How often the true value shall lie in the interval.")
+    ] = 0.9,
+    select: Annotated[
+        str | None,
+        typer.Option(help="What predicts: best, average (the top three), none, auto."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    json: Json = False,
+) -> None:
+    """Predict new rows with the models of a sweep over a table, with intervals and warnings."""
+    from matscout.cli.predict import predict as command
+
+    end(command(run, new, out, runs, interval, select, force, json))
+
+
+@app.command()
+def train(
+    config: ConfigFile,
+    runs: Runs = DEFAULT_RUNS,
+    name: Name = None,
+    seed: Seed = None,
+    fleet: FleetName = None,
+    gpus: Gpus = None,
+    json: Json = False,
+) -> None:
+    """Train one configuration, with the score that cross-validation gives it."""
+    from matscout.cli.train import train as command
+
+    overrides = {"name": name, "seed": seed, "fleet": fleet, "gpus": gpus}
+    end(command(config, runs, overrides, json))
 
 
 @campaign.command("new")
@@ -220,6 +289,14 @@ def thaw(
 
 
 @app.command()
+def evict(run: Run, runs: Runs = DEFAULT_RUNS) -> None:
+    """Take a run from a driver that hangs, so that it can be resumed (journals on PostgreSQL)."""
+    from matscout.cli.evict import evict as command
+
+    end(command(run, runs))
+
+
+@app.command()
 def status(run: Run, runs: Runs = DEFAULT_RUNS, json: Json = False) -> None:
     """How a run stands, also while it is running."""
     from matscout.cli.show import status as command
@@ -283,6 +360,7 @@ def spaces(
     end(command(name, json))
 
 
+app.command()(audit)
 app.command()(backtest)
 app.command()(bench)
 

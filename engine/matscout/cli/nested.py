@@ -38,7 +38,7 @@ def start(
     folders = [_folder(spec, runs) for spec in specs]  # all are checked before any is made
     found: list[OuterFold] = []
     for spec, folder in zip(specs, folders, strict=True):
-        if not folder.journal.is_file():
+        if not folder.holds_run:
             create(folder, spec)
         if drive_shown(folder, {"trials": spec.policy.trials}) == "interrupted":
             print(f"interrupted; go on with the same command: {len(found)} of {outer} done")
@@ -107,7 +107,7 @@ def _spec(config: Path, outer: int, number: int, overrides: dict[str, Any]) -> R
 def _folder(spec: RunSpec, runs: Path) -> RunFolder:
     """The run's folder: to be made, or of the very same sweep."""
     folder = RunFolder.of(spec.name, runs)
-    if not folder.journal.is_file():
+    if not folder.holds_run:
         folder.refuse_existing()
         return folder
     _, known = load(folder)

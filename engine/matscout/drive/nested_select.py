@@ -21,7 +21,7 @@ from matscout.evaluate.base import Context
 from matscout.evaluate.choose import Tried, blend, choose
 from matscout.evaluate.trainer_tabular import TabularTrainer
 from matscout.history import History
-from matscout.propose.observations import best_of, value_of
+from matscout.propose.observations import best_of, feasible_trials, value_of
 from matscout.runfolder import RunFolder
 from matscout.seeds import trial_seed
 from matscout.trial import Params, Trial
@@ -69,17 +69,19 @@ def select_outside(
     run, target, metric = folder.name, history.targets[0], inside.data.metric
     best = best_of(history)
     if best is None:
-        raise RunFailed(f"{run}: no trial has a value, so there is nothing to judge")
-    trials = [t for t in history.completed if value_of(t, target) is not None and _left(folder, t)]
+        lacking = "keeps the limits" if history.limits and history.completed else "has a value"
+        raise RunFailed(f"{run}: no trial {lacking}, so there is nothing to judge")
+    known = [t for t in feasible_trials(history) if value_of(t, target) is not None]
+    trials = [t for t in known if has_predictions(folder, t)]
     with tempfile.TemporaryDirectory(prefix="matscout-select-") as scratch:
         work = Path(scratch)
-        default = _run(inside, {}, seed, work / "default")
-        tried = _tried(folder, trials, default, inside)
+        default = predicted(inside, {}, seed, work / "default")
+        tried = tried_of(folder, trials, default, inside)
         found = choose(rule, tried, metric, seed)
         members = [trials[m] for m in found.members]
-        _, truth, plain = _run(outside, {}, trial_seed(seed, best.id), work / "untuned")
+        _, truth, plain = predicted(outside, {}, trial_seed(seed, best.id), work / "untuned")
         guesses = [
-            _run(outside, t.params, trial_seed(seed, t.id), work / f"trial-{t.id}")[2]
+            predicted(outside, t.params, trial_seed(seed, t.id), work / f"trial-{t.id}")[2]
             for t in members
         ]
     outer = metric.score(truth, blend(np.array(guesses), plain, metric))
@@ -92,7 +94,7 @@ def select_outside(
     return OuterFold(run, first, inner, outer, untuned, params[1:], found.why)
 
 
-def _tried(
+def tried_of(
     folder: RunFolder,
     trials: list[Trial],
     default: tuple[Array, Array, Array],
@@ -109,9 +111,9 @@ def _tried(
 
     guesses = []
     for trial in trials:
-        own, _, values = _read(_file(folder, trial))
+        own, _, values = read_predictions(predictions_of(folder, trial))
         if not np.array_equal(own, rows):
-            what = f"{_file(folder, trial)}: other rows than those of the untuned model"
+            what = f"{predictions_of(folder, trial)}: other rows than those of the untuned model"
             raise RunFailed(f"{what}; sweep again under another --name")
         guesses.append(laid_out(values))
     data = inside.data
@@ -137,16 +139,16 @@ def _places(rows: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return place, repeat
 
 
-def _run(
+def predicted(
     trainer: TabularTrainer, params: Params, seed: int, work: Path
 ) -> tuple[Array, Array, Array]:
     """Rows, truths and predictions of all judged rows, fold after fold."""
     for _ in trainer.evaluate(params, Context(seed=seed, workdir=work)):
         pass
-    return _read(work / _FILE)
+    return read_predictions(work / _FILE)
 
 
-def _read(path: Path) -> tuple[Array, Array, Array]:
+def read_predictions(path: Path) -> tuple[Array, Array, Array]:
     with open(path, newline="", encoding="utf-8") as file:
         lines = list(csv.DictReader(file))
     row, truth, guess = (
@@ -155,9 +157,9 @@ def _read(path: Path) -> tuple[Array, Array, Array]:
     return row, truth, guess
 
 
-def _file(folder: RunFolder, trial: Trial) -> Path:
+def predictions_of(folder: RunFolder, trial: Trial) -> Path:
     return folder.work(trial.id, trial.answered[0]) / _FILE
 
 
-def _left(folder: RunFolder, trial: Trial) -> bool:
-    return bool(trial.answered) and _file(folder, trial).is_file()
+def has_predictions(folder: RunFolder, trial: Trial) -> bool:
+    return bool(trial.answered) and predictions_of(folder, trial).is_file()

@@ -1,0 +1,309 @@
+"""`matscout predict RUN new.csv`: what the models of a run say of rows without a target."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json as jsonlib
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from matscout.cli import registry
+from matscout.cli.assemble import find_run
+from matscout.data.spreadsheet import safe
+from matscout.data.text_table import as_number
+from matscout.data.whole_file import write_whole
+from matscout.drive.config import Part
+from matscout.drive.members import (
+    Members,
+    Recorded,
+    check_left,
+    check_table,
+    choose_members,
+    deviation,
+    read_members,
+)
+from matscout.drive.run import RunSpec, load
+from matscout.drive.sheet import check_writable
+from matscout.errors import InputError, RunFailed, one_line
+from matscout.evaluate.predicting import Guess, Predicted, predict_rows
+from matscout.evaluate.predicting_bounds import intervals, label_sets, rows_needed
+from matscout.evaluate.predicting_rows import NewRows, read_new_rows
+from matscout.evaluate.trainer_tabular import TabularTrainer
+from matscout.history import History
+from matscout.models.metrics import Metric, metric
+from matscout.report.markup import number
+from matscout.runfolder import RunFolder
+
+SAME = 1e-9
+"""Up to which share of the targets' spread a model fitted again passes for the same."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """All that is written and said. `cells` are the new columns by name, (m,) each."""
+
+    folder: RunFolder
+    trainer: TabularTrainer
+    chosen: Members
+    rows: NewRows
+    level: float
+    cells: dict[str, list[Any]]
+    metric: Metric
+    inner: float
+    score: float | None
+    scored: int
+    wide: float
+    again: float
+
+
+def predict(
+    run: str, new: Path, out: Path, runs: Path, level: float, select: str | None, force: bool,
+    json: bool,
+) -> int:  # fmt: skip
+    """Predict the rows of `new`, and write them with their intervals and warnings to `out`."""
+    if not 0.0 < level < 1.0:
+        raise InputError("--interval", f"must lie between 0 and 1, got {level:g}", "0.9 is usual")
+    check_writable(out, force)
+    if out.exists() and new.exists() and out.samefile(new):
+        raise InputError(str(out), "is the file of new rows itself", "choose another file")
+    folder = find_run(run, runs)
+    history, spec = load(folder)
+    recorded = read_members(folder) if select is None else None
+    trainer, options = _trainer(folder, spec, recorded)
+    check_table(folder, trainer, None if recorded is None else recorded.table_sha256)
+    rows = read_new_rows(new, trainer, trainer.data)
+    chosen = (
+        choose_members(folder, history, spec.seed, trainer, options, select)
+        if recorded is None
+        else recorded.chosen
+    )
+    check_left(folder, history, trainer, chosen.members)
+    made = predict_rows(trainer, chosen.members, rows.x, folds=True)
+    answer = _answer(folder, history, trainer, chosen, rows, level, made)
+    write_whole(out, _csv(answer).encode())
+    if json:
+        print(jsonlib.dumps(_plain(answer, out), indent=1, allow_nan=False))
+    else:
+        for line in lines(answer, out):
+            print(one_line(line))
+    return 0
+
+
+def _trainer(
+    folder: RunFolder, spec: RunSpec, recorded: Recorded | None
+) -> tuple[TabularTrainer, dict[str, Any]]:
+    part = spec.config.get("evaluator") or {}
+    kind = part.get("type", "none: people measure")
+    if kind != "tabular" or spec.kind != "sweep":
+        what = f"predicts the rows of tables, and run '{folder.name}' is a {spec.kind} of {kind}"
+        raise InputError("predict", what, "name a sweep of the evaluator tabular")
+    # The folds that judged the trials are those of the run itself, whatever a recipe adds to them.
+    beside = {} if recorded is None else dict(recorded.options)
+    options = {**beside, **{k: v for k, v in part.items() if k != "type"}}
+    base = Path(spec.origin.get("path", "")).absolute().parent
+    made = registry.evaluator_factory(Part(type="tabular", **options), base)()
+    return cast(TabularTrainer, made), options
+
+
+def _answer(
+    folder: RunFolder, history: History, trainer: TabularTrainer, chosen: Members, rows: NewRows,
+    level: float, made: Predicted,
+) -> Answer:  # fmt: skip
+    data = trainer.data
+    judge = metric(chosen.metric or trainer.metric, trainer.task, len(data.table.classes))
+    if not np.isfinite(made.new.seen).all():
+        line = rows.text.at(int(np.flatnonzero(~np.isfinite(made.new.seen))[0]))
+        raise RunFailed(f"{line}: the models of {folder.name} give no finite prediction")
+    truth = data.table.target
+    if trainer.task == "regression":
+        low, high = intervals(made.folds, truth, made.new.seen, level)
+        wide = float(np.median(high - low))
+        cells = {
+            "prediction": _numbers(made.new.seen),
+            "low": _numbers(low),
+            "high": _numbers(high),
+        }
+    else:
+        cells, wide = _class_cells(trainer, chosen, made, level)
+    cells["warning"] = list(rows.warnings)
+    judged = np.concatenate([fold.judged for fold in made.folds])
+    known = np.zeros(0, dtype=int) if rows.truth is None else np.flatnonzero(~np.isnan(rows.truth))
+    score = None
+    if len(known):
+        assert rows.truth is not None
+        score = judge.score(rows.truth[known], _viewed(made.new, judge, chosen, trainer)[known])
+    parts = [_viewed(fold.of_judged, judge, chosen, trainer) for fold in made.folds]
+    return Answer(
+        folder, trainer, chosen, rows, level, cells, judge,
+        judge.score(truth[judged], np.concatenate(parts)), score, len(known), wide,
+        deviation(folder, history, trainer, chosen.members, made),
+    )  # fmt: skip
+
+
+def _class_cells(
+    trainer: TabularTrainer, chosen: Members, made: Predicted, level: float
+) -> tuple[dict[str, list[Any]], float]:
+    classes, chances = trainer.data.table.classes, made.new.chances
+    assert chances is not None
+    labels = _labels(made.new, chosen, trainer)
+    sets = label_sets(made.folds, trainer.data.table.target, labels, level)
+    cells: dict[str, list[Any]] = {"prediction": [classes[int(label)] for label in labels]}
+    for place, name in enumerate(classes):
+        cells[f"probability of {name}"] = _numbers(chances[:, place])
+    cells["set"] = [
+        " | ".join(name for name, inside in zip(classes, row, strict=True) if inside)
+        for row in sets.tolist()
+    ]
+    return cells, float(sets.sum(axis=1).mean())
+
+
+def _labels(guess: Guess, chosen: Members, trainer: TabularTrainer) -> np.ndarray:
+    assert guess.labels is not None and guess.chances is not None
+    if chosen.threshold is None:
+        return guess.labels
+    scores = guess.seen if trainer.data.metric.sees == "score" else guess.chances[:, 1]
+    return (scores >= chosen.threshold).astype(float)
+
+
+def _viewed(guess: Guess, judge: Metric, chosen: Members, trainer: TabularTrainer) -> np.ndarray:
+    """What `judge` sees of the guess."""
+    if judge.sees == "value":
+        return guess.seen
+    if judge.sees == "label":
+        return _labels(guess, chosen, trainer)
+    if trainer.data.metric.sees == "score":
+        return guess.seen
+    assert guess.chances is not None
+    return guess.chances[:, 1]
+
+
+def _numbers(values: np.ndarray) -> list[Any]:
+    return ["" if math.isnan(value) else value for value in values.tolist()]
+
+
+def _csv(answer: Answer) -> str:
+    header = answer.rows.text.header
+    taken = next((name for name in answer.cells if name in header), None)
+    if taken is not None:
+        what = f"has a column '{taken}' already"
+        raise InputError(answer.rows.text.name, what, "rename it")
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow([safe(name) for name in (*header, *answer.cells)])
+    for row, more in zip(
+        answer.rows.text.rows, zip(*answer.cells.values(), strict=True), strict=True
+    ):
+        writer.writerow([_cell(cell) for cell in row] + [safe(cell) for cell in more])
+    return file.getvalue()
+
+
+def _cell(cell: str) -> object:
+    """As it stood; what a spreadsheet would run, and is no number, with an apostrophe."""
+    return cell if as_number(cell) is not None else safe(cell)
+
+
+def lines(answer: Answer, out: Path) -> list[str]:
+    """What a person reads: what predicted, how far to trust it, and where not."""
+    trainer, judge = answer.trainer, answer.metric
+    trained, count = len(trainer.data.rows), len(answer.rows)
+    who = _who(answer.chosen)
+    said = [
+        f"{out}: {count} rows, predicted by {who}, fitted on {trained} rows",
+        f"chosen: {answer.chosen.why}",
+        f"{judge.name} on the rows of the table, each by models trained without it:"
+        f" {number(answer.inner)}",
+        _bounds(answer),
+    ]
+    outside = sum(bool(text) for text in answer.rows.warnings)
+    if outside:
+        said.append(f"{outside} of {count} rows lie outside what was learned from: see 'warning'")
+    if answer.score is not None:
+        value = number(answer.score) if math.isfinite(answer.score) else "not defined"
+        said.append(
+            f"{judge.name} on the {answer.scored} new rows with a '{trainer.predict}': {value}"
+        )
+    if trainer.objective in ("sorted", "time") or trainer.outer_folds:
+        said.append(_beware(trainer))
+    if _differs(answer):
+        said.append(
+            "beware: fitted again, the models differ from what the trials left behind by up to"
+            f" {number(answer.again)}: trained on another device, or with other versions"
+        )
+    return said
+
+
+def _who(chosen: Members) -> str:
+    if len(chosen.members) > 1:
+        names = ", ".join(str(m.trial) for m in chosen.members)
+        return f"the mean of trials {names}"
+    only = chosen.members[0].trial
+    return "the untuned model" if only is None else f"trial {only}"
+
+
+def _bounds(answer: Answer) -> str:
+    level = f"{answer.level:.4g}"
+    if answer.trainer.task == "classification":
+        return (
+            f"sets (CV+): hold the class of a row like those of the table with probability {level};"
+            f" {number(answer.wide)} classes on average"
+        )
+    if not math.isfinite(answer.wide):
+        return f"no intervals: {level} needs {rows_needed(answer.level)} judged rows or more"
+    return (
+        f"intervals (CV+): hold the value of a row like those of the table with probability {level};"
+        f" {number(answer.wide)} wide (median)"
+    )
+
+
+def _beware(trainer: TabularTrainer) -> str:
+    if trainer.outer_folds:
+        return (
+            f"beware: fitted without the rows of outer fold {trainer.outer_fold}, as that sweep was"
+        )
+    return (
+        f"beware: the folds of '{trainer.objective}' go beyond what they were trained on, and so do"
+        " the intervals"
+    )
+
+
+def _differs(answer: Answer) -> bool:
+    spread = float(np.ptp(answer.trainer.data.table.target)) or 1.0
+    return answer.again > SAME * spread
+
+
+def _plain(answer: Answer, out: Path) -> dict[str, Any]:
+    def finite(value: float | None) -> float | None:
+        return value if value is not None and math.isfinite(value) else None
+
+    data = answer.trainer.data
+    columns = {
+        name: [None if cell == "" and name in ("low", "high") else cell for cell in cells]
+        for name, cells in answer.cells.items()
+    }
+    return {
+        "file": str(out),
+        "run": str(answer.folder.root),
+        "members": [
+            {"trial": m.trial, "params": dict(m.params), "seed": m.seed}
+            for m in answer.chosen.members
+        ],
+        "why": answer.chosen.why,
+        "target": answer.trainer.predict,
+        "task": answer.trainer.task,
+        "classes": list(data.table.classes),
+        "trained_on": len(data.rows),
+        "metric": answer.metric.name,
+        "inner": finite(answer.inner),
+        "score": finite(answer.score),
+        "scored": answer.scored,
+        "interval": answer.level,
+        "width": finite(answer.wide),
+        "outside": sum(bool(text) for text in answer.rows.warnings),
+        "reproduced": not _differs(answer) if math.isfinite(answer.again) else None,
+        "rows": columns,
+    }

@@ -1,0 +1,337 @@
+"""`matscout sweep SPACE --data TABLE.csv --target COLUMN`: from a table to a model and its card."""
+
+from __future__ import annotations
+
+import hashlib
+import json as jsonlib
+import re
+import time
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from matscout.cli import registry
+from matscout.cli.assemble import drive, spec_from_dict
+from matscout.cli.progress import Progress
+from matscout.data.audit import Audit, audit
+from matscout.data.pools import ready_space, ready_spaces
+from matscout.data.text_table import read_text_table
+from matscout.drive.recipe_budget import Budget, spent_before
+from matscout.drive.recipe_fold import (
+    Chosen,
+    Outside,
+    chosen,
+    judged,
+    read_outer,
+    write_members,
+    write_outer,
+)
+from matscout.drive.recipe_plan import Plan, Question, inner_folds, planned, space_for
+from matscout.drive.recipe_portfolio import affordable, portfolio
+from matscout.drive.recipe_result import Honest, honest
+from matscout.drive.run import RunSpec, create, load
+from matscout.errors import InputError, one_line
+from matscout.evaluate.trainer_tabular import TabularTrainer
+from matscout.report.markup import number
+from matscout.runfolder import RunFolder
+from matscout.space import Space
+from matscout.trial import Params
+
+_INTERRUPTED = 130
+_BLOCKED = 2
+RULE = "greedy"
+MOST_TRIALS = 400
+LATE_S = 60.0
+"""A trial may take as long as its whole sweep may ask for new ones, and this at least."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that the sweeps have in common."""
+
+    question: Question
+    space: Space
+    space_file: Path
+    name: str
+    runs: Path
+    trials: int
+    workers: int
+    fleet: str
+    json: bool
+
+    def say(self, text: str) -> None:
+        """To a person; where a machine reads the output, past it."""
+        import sys
+
+        print(one_line(text), file=sys.stderr if self.json else sys.stdout, flush=True)
+
+
+class Interrupted(Exception):
+    """Ctrl-C in one of the sweeps: it has saved itself."""
+
+
+def start(
+    space: Path, question: Question, runs: Path, *, name: str | None, trials: int | None,
+    minutes: float, workers: int, fleet: str, json: bool,
+) -> int:  # fmt: skip
+    """Audit, sweep once for each outer fold and once on all rows, average, judge, and write the card.
+    Returns the exit code. The same command goes on after an interruption."""
+    from matscout.cli.recipe_card import command_of, write_cards
+
+    file, known = _space(space)
+    name = name or _named(question.table)
+    recipe = Recipe(question, known, file, name, runs, trials or MOST_TRIALS, workers, fleet, json)
+    began = time.monotonic()
+    text = read_text_table(question.table)
+    found = audit(question.table, target=question.target)
+    recipe.say(f"audit: {_findings(found)}")
+    if found.blocked:
+        first = next(f for f in found.findings if f.level == "blocks")
+        raise InputError(str(question.table), first.what, first.answer)
+    classes = _classes(question, found, text.column(question.target))
+    plan = planned(question, found, classes)
+    for line in plan.why:
+        recipe.say(line)
+    budget = Budget(60 * minutes, began, question.outer + 1)
+    try:
+        folds = [_outer(recipe, plan, k, budget) for k in range(question.outer)]
+        whole = _whole(recipe, plan, budget)
+    except Interrupted:
+        recipe.say("interrupted; go on with the same command")
+        return _INTERRUPTED
+    result = honest(folds, plan.metric)
+    folder = RunFolder.of(name, runs)
+    sha = hashlib.sha256(question.table.read_bytes()).hexdigest()
+    write_members(folder, plan, whole, sha)
+    seconds = budget.seconds_in_all()
+    cards = write_cards(
+        folder, plan, found, whole, result, _trainer(plan.options, recipe).data.table, sha, seconds,
+        command_of(space, question, minutes, workers, name),
+    )  # fmt: skip
+    if json:
+        from matscout.cli.recipe_card import as_json
+
+        print(jsonlib.dumps(as_json(plan, whole, result, seconds, cards), indent=1))
+    else:
+        for line in lines(plan, whole, result):
+            recipe.say(line)
+        recipe.say(f"took {seconds:.0f} s; card: {' and '.join(map(str, cards))}")
+    return 0
+
+
+def lines(plan: Plan, whole: Chosen, result: Honest) -> list[str]:
+    """What a person reads at the end."""
+    from matscout.report.card_sections import said
+
+    name = plan.metric.name
+    out = [f"outer {name}: {said(result.outer)}: what to expect of new rows"]
+    for rival, gap in result.gaps.items():
+        out.append(f"  {rival}: {said(result.rivals[rival])}; better than it by {said(gap)}")
+    out.append(f"inner {name}: {said(result.inner)}; too good by {said(result.optimism)}")
+    for cover in result.covers:
+        out.append(
+            f"{cover.level:.0%} intervals (± {number(cover.half)}) held {cover.share:.1%}"
+            f" [{cover.low:.1%}, {cover.high:.1%}] of the hidden rows"
+        )
+    models = ", ".join(str(m.params.get("model")) for m in whole.members)
+    out.append(f"model: the mean of {len(whole.members)} of {whole.tried} ({models})")
+    return out
+
+
+def _outer(recipe: Recipe, plan: Plan, k: int, budget: Budget) -> Outside:
+    folder = RunFolder.of(f"{recipe.name}-outer-{k + 1}", recipe.runs)
+    hidden = {"outer_folds": recipe.question.outer, "outer_fold": k}
+    began = time.monotonic()
+    rows = _trainer({**plan.options, **hidden}, recipe).data.rows
+    own = _own_plan(plan, audit(recipe.question.table, target=recipe.question.target, rows=rows))
+    known = read_outer(folder) if folder.holds_run else None
+    if known is not None:
+        spec = _spec_of(recipe, own, hidden, folder)[0]
+        _check_same(folder, spec)
+        budget.known(known.seconds, known.costs)
+        recipe.say(f"{folder.name}: finished already")
+        return known
+    found, first, seed, costs = _sweep(recipe, own, hidden, folder, budget)
+    base = {**own.options, **hidden, "outer_judge": True}
+    outside = judged(
+        folder.name, own, found, first, seed, _trainer(base, recipe),
+        _trainer({**base, "metric": own.metric.name}, recipe), recipe.workers, costs,
+    )  # fmt: skip
+    outside = replace(outside, seconds=time.monotonic() - began)
+    write_outer(folder, outside)
+    budget.done(outside.seconds, costs)
+    name = own.metric.name
+    recipe.say(
+        f"{folder.name}: inner {name} {number(outside.inner)}, outer"
+        f" {number(outside.scores['recipe'])}"
+        f" ({_models(found)}); {outside.seconds:.0f} s"
+    )
+    return outside
+
+
+def _whole(recipe: Recipe, plan: Plan, budget: Budget) -> Chosen:
+    folder = RunFolder.of(recipe.name, recipe.runs)
+    found, *_ = _sweep(recipe, plan, {}, folder, budget)
+    recipe.say(f"{folder.name}: on all rows: {_models(found)}")
+    return found
+
+
+def _sweep(
+    recipe: Recipe, plan: Plan, hidden: Mapping[str, int], folder: RunFolder, budget: Budget
+) -> tuple[Chosen, Params, int, Mapping[str, float]]:
+    """One sweep to its end, and what it chose; the portfolio's first point; the seed; and what each
+    point cost."""
+    seconds = budget.slot()
+    spec, points, left = _spec_of(recipe, plan, hidden, folder, seconds, budget.costs)
+    if folder.holds_run:
+        _check_same(folder, spec)
+        spent = spent_before(folder)
+        budget.before(spent)
+        seconds = (load(folder)[1].policy.budget_s or seconds) - spent
+        recipe.say(f"{folder.name}: goes on for {max(seconds, 0):.0f} s")
+    else:
+        recipe.say(
+            f"{folder.name}: {len(points) - len(left)} configurations first, then more, for"
+            f" {seconds:.0f} s"
+        )
+        for point in left:
+            recipe.say(f"{folder.name}: left out, for it would not fit: {_point(point)}")
+        create(folder, spec)
+    if seconds > 0:
+        _drive(recipe, folder, seconds, spec)
+    history, _ = load(folder)
+    found = chosen(folder, history, spec.seed, plan, _trainer(_evaluator(spec), recipe), RULE)
+    costs = {spec.space.key(t.params): t.cost_s for t in history.trials if t.reports}
+    return found, points[0], spec.seed, costs
+
+
+def _drive(recipe: Recipe, folder: RunFolder, seconds: float, spec: RunSpec) -> None:
+    with Progress(recipe.trials, folder.name) as progress:
+        given = {"trials": recipe.trials, "budget_s": seconds, "workers": recipe.workers}
+        reason, _ = drive(folder, progress, overrides=given, baselines=False)
+    if reason == "interrupted":
+        raise Interrupted
+
+
+def _spec_of(
+    recipe: Recipe, plan: Plan, hidden: Mapping[str, int], folder: RunFolder,
+    seconds: float = 60.0, costs: Mapping[str, float] | None = None,
+) -> tuple[RunSpec, list[Params], list[Params]]:  # fmt: skip
+    """What the sweep is, the portfolio, and which points of it are left out."""
+    y = _trainer({**plan.options, **hidden}, recipe).data.table.target
+    space, rows = space_for(plan, recipe.space, y), len(y)
+    points = portfolio(space, plan.task)
+    taken, left = affordable(points, costs or {}, space, seconds)
+    folds, repeats = inner_folds(rows)
+    raw = {
+        "name": folder.name,
+        "seed": recipe.question.seed,
+        "space": space.to_dict(),
+        "targets": [{"name": plan.ranked.name, "direction": plan.ranked.direction}],
+        "evaluator": {
+            "type": "tabular", **plan.options, **hidden, "folds": folds, "repeats": repeats,
+        },
+        "proposer": {"type": "tpe"},
+        "prior": {"enqueue": [dict(p) for p in taken]},
+        "run": {
+            "trials": recipe.trials, "workers": recipe.workers, "budget_s": max(seconds, 1.0),
+            "timeout_s": max(seconds, LATE_S), "max_crashes": 1,
+            "fleet": recipe.fleet,
+        },
+    }  # fmt: skip
+    if folds * repeats > 3:
+        # Folds of a ranking are often tied, and Wilcoxon's test then takes seconds.
+        numbers = plan.task == "regression"
+        raw["early_stopping"] = {"type": "wilcoxon", "p": 0.05} if numbers else {"type": "median"}
+    digest = hashlib.sha256(recipe.space_file.read_bytes()).hexdigest()
+    return spec_from_dict(raw, "sweep", {}, recipe.space_file, digest), points, left
+
+
+def _check_same(folder: RunFolder, spec: RunSpec) -> None:
+    """InputError where the folder holds a sweep of another table, space or question."""
+    _, known = load(folder)
+    if (
+        known.space.to_dict() != spec.space.to_dict()
+        or known.seed != spec.seed
+        or known.config.get("evaluator") != spec.config.get("evaluator")
+    ):
+        what = "holds a sweep of another table, space or question"
+        raise InputError(str(folder.root), what, "use --name")
+
+
+def _trainer(options: Mapping[str, Any], recipe: Recipe) -> TabularTrainer:
+    made = registry.evaluator("tabular", dict(options), str(Path.cwd()))
+    assert isinstance(made, TabularTrainer)
+    return made
+
+
+def _evaluator(spec: RunSpec) -> dict[str, Any]:
+    return {k: v for k, v in spec.config["evaluator"].items() if k != "type"}
+
+
+def _own_plan(plan: Plan, found: Audit) -> Plan:
+    """The plan by what an audit of the visible rows finds, with the split that all folds share."""
+    fixed = replace(
+        plan.question,
+        split=plan.options["split"],
+        group=plan.options.get("group", ""),
+        metric=plan.metric.name,
+    )
+    own = planned(fixed, found, plan.classes)
+    if own.options.get("formulas") != plan.options.get("formulas"):
+        return plan
+    return own
+
+
+def _space(space: Path) -> tuple[Path, Space]:
+    file = space
+    if not space.exists() and str(space) in ready_spaces():
+        file = ready_space(str(space))
+    try:
+        text = file.read_text(encoding="utf-8")
+    except OSError as error:
+        known = ", ".join(ready_spaces())
+        raise InputError(str(space), f"cannot be read ({error.strerror})", f"or: {known}") from None
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(str(space), f"is not TOML: {error}") from None
+    if "evaluator" in raw:
+        what = "is a config with an evaluator of its own, and --data is for a space file"
+        raise InputError(
+            str(space), what, "leave --data out, or name search_spaces/small_table.toml"
+        )
+    return file, Space.from_dict(raw)
+
+
+def _classes(question: Question, found: Audit, cells: Sequence[str]) -> int:
+    """How many classes; 0 for numbers."""
+    if question.cut is not None:
+        if question.task == "regression":
+            raise InputError("--cut", "makes classes", "leave out --task, or say classification")
+        return 2
+    task = question.task or found.task
+    return len(set(cells)) if task == "classification" else 0
+
+
+def _named(table: Path) -> str:
+    word = re.sub(r"[^a-z0-9._-]+", "-", table.stem.lower()).strip("-._")[:40]
+    return f"{word or 'table'}-sweep"
+
+
+def _findings(found: Audit) -> str:
+    grave = [f for f in found.findings if f.level != "note"]
+    return "; ".join(f.what for f in grave) if grave else "nothing that matters was found"
+
+
+def _models(found: Chosen) -> str:
+    cut = "" if found.threshold is None else f", cut at {number(found.threshold)}"
+    return "mean of " + " + ".join(_point(m.params) for m in found.members) + cut
+
+
+def _point(params: Params) -> str:
+    """The model, and what is not said in its name."""
+    more = [str(params[k]) for k in ("features", "target_transform") if k in params]
+    return f"{params.get('model')} ({', '.join(more)})" if more else str(params.get("model"))

@@ -1,0 +1,211 @@
+"""Which configurations of a run predict new rows, and whether the table is still the one that the run
+learned from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from matscout.drive.baselines import read_baselines
+from matscout.drive.nested_select import (
+    check_trainer,
+    has_predictions,
+    predicted,
+    predictions_of,
+    read_predictions,
+    tried_of,
+)
+from matscout.errors import InputError, RunFailed
+from matscout.evaluate.choose import check_rule, choose
+from matscout.evaluate.predicting import Member, Predicted
+from matscout.evaluate.trainer_tabular import TabularTrainer
+from matscout.history import History
+from matscout.propose.observations import best_of, feasible_trials, value_of
+from matscout.runfolder import RunFolder
+from matscout.seeds import trial_seed
+
+FILE = "members.json"
+DEFAULT_RULE = "average"
+
+
+@dataclass(frozen=True)
+class Members:
+    """`why` says in one sentence how they were chosen. `threshold`: of two classes, from which
+    probability on the label is the second; None where each member's own labels count. `metric` is
+    what they are judged by, empty: the trainer's.
+    """
+
+    members: tuple[Member, ...]
+    why: str
+    threshold: float | None = None
+    metric: str = ""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a recipe left in `members.json`. `options` are its trainer's."""
+
+    chosen: Members
+    options: Mapping[str, Any]
+    table_sha256: str
+
+
+def read_members(folder: RunFolder) -> Recorded | None:
+    """None where there is no such file; InputError for one that is none of ours."""
+    path = folder.root / FILE
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        members = tuple(
+            Member(
+                None if m["trial"] is None else int(m["trial"]), dict(m["params"]), int(m["seed"])
+            )
+            for m in raw["members"]
+        )
+        threshold = raw.get("threshold")
+        cut = None if threshold is None else float(threshold)
+        chosen = Members(members, f"as {FILE} says", cut, str(raw.get("metric") or ""))
+        options = {key: value for key, value in raw["trainer"].items() if key != "type"}
+        found = Recorded(chosen, options, str(raw["table_sha256"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        raise InputError(str(path), "cannot be read", "restore it, or say --select") from None
+    if not members:
+        raise InputError(str(path), "names no model", "say --select")
+    return found
+
+
+def check_table(folder: RunFolder, trainer: TabularTrainer, sha256: str | None) -> None:
+    """InputError where the table is another one than the run learned from: by `sha256` of the file
+    where it is known, else by what its baselines were measured on (inputs, targets and folds).
+    """
+    if sha256 is None:
+        known = read_baselines(folder)
+        same = (
+            not known
+            or known["target"] != trainer.target_name
+            or known["digest"] == trainer.baseline_digest
+        )
+    else:
+        same = _sha256(trainer.table) == sha256
+    if not same:
+        raise _changed(folder, trainer)
+
+
+def choose_members(
+    folder: RunFolder,
+    history: History,
+    seed: int,
+    trainer: TabularTrainer,
+    options: Mapping[str, Any],
+    rule: str | None,
+) -> Members:
+    """The trials that `rule` takes of those with a value, whose seeds follow from the run's `seed`. No
+    rule: `average`, and `best` where what the trials left behind cannot be averaged. `options` are
+    the trainer's. Raises RunFailed where no trial has a value.
+    """
+    target, best = history.targets[0], best_of(history)
+    if best is None:
+        raise RunFailed(
+            f"{folder.name}: no trial has a value yet, so there is nothing to predict with"
+        )
+    if rule is not None:
+        check_rule(rule)
+        check_trainer(rule, options, target.name)
+    else:
+        rule = _usual(options, target.name)
+    if rule == "best" or (rule == "average" and len(history.completed) == 1):
+        own = Member(best.id, dict(best.params), trial_seed(seed, best.id))
+        many = len(history.completed) > 1
+        why = f"trial {best.id} has the best {target.name}" if many else "there is one trial"
+        return Members((own,), why)
+    untuned = Members((Member(None, {}, trial_seed(seed, best.id)),), "nothing tuned: the defaults")
+    if rule == "none":
+        return untuned
+    known = [t for t in feasible_trials(history) if value_of(t, target) is not None]
+    trials = [t for t in known if has_predictions(folder, t)]
+    with tempfile.TemporaryDirectory(prefix="matscout-members-") as scratch:
+        default = predicted(trainer, {}, seed, Path(scratch))
+    tried = tried_of(folder, trials, default, trainer)
+    found = choose(rule, tried, trainer.data.metric, seed)
+    if not found.members:
+        return Members(untuned.members, found.why)
+    taken = [trials[place] for place in found.members]
+    members = tuple(Member(t.id, dict(t.params), trial_seed(seed, t.id)) for t in taken)
+    return Members(members, found.why)
+
+
+def check_left(
+    folder: RunFolder, history: History, trainer: TabularTrainer, members: Sequence[Member]
+) -> None:
+    """InputError where a member's trial was judged by other targets than the table has now."""
+    data = trainer.data
+    truth = np.concatenate([data.table.target[judge] for _, judge in data.folds])
+    for member in members:
+        left = _left(folder, history, member)
+        if left is not None and not np.array_equal(left[1], truth[: len(left[1])]):
+            raise _changed(folder, trainer)
+
+
+def deviation(
+    folder: RunFolder,
+    history: History,
+    trainer: TabularTrainer,
+    members: Sequence[Member],
+    made: Predicted,
+) -> float:
+    """The largest difference between what the members, fitted again, say of the rows that judged them
+    and what their trials said then, in the metric's unit: 0 where they are the same models. NaN
+    where nothing is left to compare with.
+    """
+    ends = np.cumsum([len(judge) for _, judge in trainer.data.folds])
+    worst = math.nan
+    for member, again in zip(members, made.refitted, strict=True):
+        left = _left(folder, history, member)
+        for number, said in again.items() if left is not None else ():
+            then = left[2][ends[number] - len(said) : ends[number]]
+            if len(then) == len(said):
+                worst = float(np.nanmax([worst, np.max(np.abs(then - said))]))
+    return worst
+
+
+def _left(folder: RunFolder, history: History, member: Member) -> Any:
+    """Rows, truths and predictions that the member's trial left, or None."""
+    if member.trial is None or not 0 <= member.trial < len(history.trials):
+        return None
+    trial = history.trials[member.trial]
+    if dict(trial.params) != dict(member.params) or not has_predictions(folder, trial):
+        return None
+    try:
+        return read_predictions(predictions_of(folder, trial))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _usual(options: Mapping[str, Any], target: str) -> str:
+    try:
+        check_trainer(DEFAULT_RULE, options, target)
+    except InputError:
+        return "best"
+    return DEFAULT_RULE
+
+
+def _changed(folder: RunFolder, trainer: TabularTrainer) -> InputError:
+    what = f"has changed since run '{folder.name}' learned from it"
+    return InputError(str(trainer.table), what, "restore it, or train again")
+
+
+def _sha256(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read ({error.strerror})", "restore it") from None

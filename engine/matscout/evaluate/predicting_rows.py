@@ -1,0 +1,170 @@
+"""New rows of a table, read as the training rows were, with a word on each that is unlike them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+
+from matscout.data.columns import as_bound
+from matscout.data.composition import composition_features, element_fractions
+from matscout.data.formula import amounts, symbol
+from matscout.data.text_table import TextTable, as_number, is_missing, read_text_table
+from matscout.errors import InputError, did_you_mean
+from matscout.evaluate.tabular_data import TabularData
+from matscout.evaluate.trainer_tabular import TabularTrainer
+from matscout.models import tabular
+from matscout.models.hyperparameters import PrepareSettings
+
+Array = NDArray[np.float64]
+
+FAR = 0.95
+"""A row is far where its nearest training row is further off than is usual: than it is, among the
+training rows, for this share of them. The usual choice for a nearest-neighbour domain (Sahigara et
+al., J. Cheminform. 5, 27 (2013)); so one training-like row in twenty is called far."""
+
+
+@dataclass(frozen=True)
+class NewRows:
+    """m rows. `x` (m, d) has the columns of the trainer's `data.columns.x`. `truth` (m,) is what the
+    target's column says, NaN where a cell is empty; None without such a column. `warnings` (m,) say
+    in what a row lies outside what was learned from; empty text: in nothing.
+    """
+
+    text: TextTable
+    x: Array
+    truth: Array | None
+    warnings: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+def read_new_rows(path: Path, trainer: TabularTrainer, data: TabularData) -> NewRows:
+    """InputError for a file without rows or without an input column, for a word among numbers, for what
+    is no formula, and for a target cell that cannot be compared, with its line.
+    """
+    raw = read_text_table(path)
+    table = data.table
+    warnings: list[list[str]] = [[] for _ in raw.rows]
+    parts: list[Array] = []
+    for name, known in table.numeric.items():
+        numbers = _numbers(raw, name)
+        _warn_of_numbers(warnings, name, numbers, known)
+        parts.append(numbers[:, None])
+    for name in trainer.formulas:
+        parts += _formulas(raw, name, [str(cell) for cell in table.categorical[name]], warnings)
+    for name, words in table.categorical.items():
+        if name not in trainer.formulas:
+            parts.append(_words(raw, name, words.astype(str), warnings)[:, None])
+    x = np.hstack(parts)
+    for row in _far(data, x):
+        if not warnings[row]:
+            warnings[row].append("far from every training row")
+    truth = _truth(raw, trainer, data) if trainer.predict in raw.header else None
+    return NewRows(raw, x, truth, tuple("; ".join(said) for said in warnings))
+
+
+def _numbers(raw: TextTable, name: str) -> Array:
+    out = np.full(len(raw.rows), math.nan)
+    for row, cell in enumerate(raw.column(name)):
+        number = as_number(cell)
+        if number is None and not is_missing(cell):
+            what = f"'{cell:.40}' among the numbers of column '{name}'"
+            raise InputError(raw.at(row), what, "mend it, or leave the cell empty")
+        if number is not None:
+            out[row] = number
+    return out
+
+
+def _warn_of_numbers(warnings: list[list[str]], name: str, new: Array, known: Array) -> None:
+    if np.isnan(known).all():
+        return
+    low, high, whole = np.nanmin(known), np.nanmax(known), not np.isnan(known).any()
+    for row, value in enumerate(new.tolist()):
+        if math.isnan(value):
+            if whole:
+                warnings[row].append(f"{name} is missing")
+        elif value < low:
+            warnings[row].append(f"{name} = {value:g} is below {low:g}")
+        elif value > high:
+            warnings[row].append(f"{name} = {value:g} is above {high:g}")
+
+
+def _formulas(
+    raw: TextTable, name: str, known: list[str], warnings: list[list[str]]
+) -> list[Array]:
+    """Fractions of the elements that the training rows have, and statistics over all elements: the two
+    blocks that `models.columns` makes.
+    """
+    cells = raw.column(name)
+    elements = element_fractions(known)[0]
+    for row, cell in enumerate(cells):
+        try:
+            found = [symbol(z) for z, _ in amounts(cell)]
+        except ValueError as error:
+            what = str(error) if cell else f"no formula in column '{name}'"
+            raise InputError(raw.at(row), what, "mend it, or drop the row") from None
+        warnings[row] += [f"element {e} never seen" for e in found if e not in elements]
+    there, values = element_fractions(cells)
+    fractions = np.zeros((len(cells), len(elements)))
+    for place, element in enumerate(there):
+        if element in elements:
+            fractions[:, elements.index(element)] = values[:, place]
+    return [fractions, composition_features(cells)[1]]
+
+
+def _words(raw: TextTable, name: str, known: NDArray[np.str_], warnings: list[list[str]]) -> Array:
+    """The codes of the training rows; a word of none of them gets one that none has."""
+    codes = {str(word): float(code) for code, word in enumerate(np.unique(known))}
+    out = np.full(len(raw.rows), math.nan)
+    for row, cell in enumerate(raw.column(name)):
+        word = "" if is_missing(cell) else cell
+        if word:
+            out[row] = codes.get(word, float(len(codes)))
+        if word not in codes:
+            said = f"{name} '{word:.40}' never seen" if word else f"{name} is missing"
+            warnings[row].append(said)
+    return out
+
+
+def _far(data: TabularData, x: Array) -> Iterable[int]:
+    """Rows whose nearest training row is far, by inputs imputed, scaled and one-hot."""
+    known = data.columns.x
+    prepare = tabular.preparation(data.columns, PrepareSettings()).fit(known)
+    near = NearestNeighbors(n_neighbors=1).fit(prepare.transform(known))
+    usual = np.quantile(near.kneighbors()[0][:, 0], FAR)
+    found = near.kneighbors(prepare.transform(x))[0][:, 0]
+    return np.flatnonzero(found > usual + 1e-9).tolist()
+
+
+def _truth(raw: TextTable, trainer: TabularTrainer, data: TabularData) -> Array | None:
+    cells = raw.column(trainer.predict)
+    out = np.full(len(cells), math.nan)
+    for row, cell in enumerate(cells):
+        if not is_missing(cell):
+            out[row] = _one_truth(raw, row, cell, trainer, data.table.classes)
+    return None if np.isnan(out).all() else out
+
+
+def _one_truth(
+    raw: TextTable, row: int, cell: str, trainer: TabularTrainer, classes: tuple[str, ...]
+) -> float:
+    name = trainer.predict
+    if trainer.task == "classification" and trainer.cut is None:
+        if cell not in classes:
+            what = f"no training row has the class '{cell:.40}' of '{name}'"
+            raise InputError(raw.at(row), what, did_you_mean(cell, classes))
+        return float(classes.index(cell))
+    number = as_number(cell)
+    if number is None and trainer.censored == "bound":
+        number = as_bound(cell)
+    if number is None:
+        what = f"target '{name}' must be a finite number or empty, got '{cell:.40}'"
+        raise InputError(raw.at(row), what, "mend it, or leave the cell empty")
+    return number if trainer.cut is None else float(number > trainer.cut)

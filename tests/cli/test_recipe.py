@@ -1,0 +1,119 @@
+"""`matscout sweep SPACE --data TABLE`: from a table to a model, an honest score and a card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+Matscout = Callable[..., Any]
+SPACE = """
+[parameters.model]
+type = "categorical"
+choices = ["linear", "svm"]
+[parameters."linear.alpha"]
+type = "float"
+low = 0.01
+high = 1000.0
+log = true
+when = { model = ["linear"] }
+"""
+WORDS = ["small.toml", "--data", "t.csv", "--target", "y", "--outer", "2", "--trials", "3",
+         "--workers", "1", "--fleet", "inline", "--name", "few"]  # fmt: skip
+
+
+def write(home: Path, classes: bool = False, shuffled: bool = False) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 2))
+    y = x @ [3.0, 1.0] + 0.3 * rng.normal(size=60)
+    y = rng.permutation(y) if shuffled else y
+    cells = [("yes" if v > 0.5 else "no") if classes else repr(float(v)) for v in y]
+    rows = [f"sample-{k},{a!r},{b!r},{v}" for k, ((a, b), v) in enumerate(zip(x.tolist(), cells, strict=True))]  # fmt: skip
+    (home / "t.csv").write_text("\n".join(["name,a,b,y", *rows]) + "\n")
+    (home / "small.toml").write_text(SPACE)
+
+
+def found(matscout: Matscout, *more: str) -> dict[str, Any]:
+    said = matscout("sweep", *WORDS, *more, "--json")
+    assert said.code == 0, said.err
+    whole: dict[str, Any] = json.loads(said.out)
+    return whole
+
+
+def without_times(whole: dict[str, Any]) -> dict[str, Any]:
+    folds = [{k: v for k, v in fold.items() if k != "seconds"} for fold in whole["folds"]]
+    return {**{k: v for k, v in whole.items() if k != "seconds"}, "folds": folds}
+
+
+def test_from_a_table_to_a_card_and_again(home: Path, matscout: Matscout) -> None:
+    write(home)
+    whole = found(matscout)
+    assert whole["metric"] == "mae" and whole["task"] == "regression"
+    assert whole["better_by"]["dummy"]["mean"] > 1
+    assert any("left out of the inputs: name" in line for line in whole["decisions"])
+    folder = home / "results" / "runs" / "few"
+    members = json.loads((folder / "members.json").read_text())
+    assert members["trainer"]["inputs"] == ["a", "b"] and members["threshold"] is None
+    assert [m["params"] for m in members["members"]] == [m["params"] for m in whole["members"]]
+    text = (folder / "card.md").read_text()
+    for heading in ("How good is it?", "Where does it fail?", "What is it not for?"):
+        assert f"## {heading}" in text
+    page = (folder / "card.html").read_text()
+    HTMLParser().feed(page)
+    assert "<script" not in page and "http://" not in page and "https://" not in page
+
+    before = {path: path.stat().st_mtime_ns for path in folder.parent.glob("*/work/*/*.csv")}
+    assert len(before) >= 3
+    assert without_times(found(matscout)) == without_times(whole)
+    after = {path: path.stat().st_mtime_ns for path in folder.parent.glob("*/work/*/*.csv")}
+    assert after == before
+
+    (folder.parent / "few-outer-2" / "outer.json").unlink()
+    (folder / "card.md").unlink()
+    assert without_times(found(matscout)) == without_times(whole)
+    assert (folder / "card.md").is_file()
+
+
+def test_classes_are_cut_where_out_of_fold_scores_say(home: Path, matscout: Matscout) -> None:
+    write(home, classes=True)
+    whole = found(matscout, "--trials", "2")
+    assert whole["metric"] == "balanced_accuracy" and 0 < whole["threshold"] < 1
+    assert whole["outer"]["mean"] > 0.7 > whole["rivals"]["dummy"]["mean"] == 0.5
+    assert whole["coverage"] == []
+
+
+@pytest.mark.slow
+def test_shuffled_targets_are_no_better_than_a_dummy(home: Path, matscout: Matscout) -> None:
+    write(home, shuffled=True)
+    assert found(matscout)["better_by"]["dummy"]["low"] < 0
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["small.toml", "--data", "t.csv"], "--target"),
+        (["small.toml", "--target", "y"], "--data"),
+        (["none_such", "--data", "t.csv", "--target", "y"], "none_such"),
+        (["small.toml", "--data", "t.csv", "--target", "z"], "z"),
+        (["small.toml", "--data", "t.csv", "--target", "y", "--split", "grouped"], "--group"),
+        (["small.toml", "--data", "t.csv", "--target", "y", "--metric", "mcc"], "mcc"),
+    ],
+)
+def test_a_mistake_is_one_line(home: Path, matscout: Matscout, words: list[str], what: str) -> None:
+    write(home)
+    said = matscout("sweep", *words)
+    assert said.code == 2 and what in said.err and len(said.err.strip().splitlines()) == 1
+
+
+def test_a_blocked_table_is_refused_in_one_line(home: Path, matscout: Matscout) -> None:
+    write(home)
+    text = (home / "t.csv").read_text().splitlines()
+    text[3] = text[3].rpartition(",")[0] + ","
+    (home / "t.csv").write_text("\n".join(text) + "\n")
+    said = matscout("sweep", *WORDS)
+    assert said.code == 2 and "t.csv" in said.err and len(said.err.strip().splitlines()) == 1

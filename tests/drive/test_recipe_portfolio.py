@@ -1,0 +1,66 @@
+"""The portfolio lies in the space of every kind of table, and what does not fit is left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from matscout.drive.recipe_plan import Plan, Question, inner_folds, space_for
+from matscout.drive.recipe_portfolio import affordable, portfolio
+from matscout.models.metrics import metric
+from matscout.space import Space
+
+SMALL = Space.from_toml(
+    (Path(__file__).parents[2] / "search_spaces" / "small_table.toml").read_text()
+)
+
+
+def plan(task: str, formulas: bool = True) -> Plan:
+    name = "mae" if task == "regression" else "balanced_accuracy"
+    ranked = metric("mae" if task == "regression" else "roc_auc", task)
+    options = {"formulas": ["f"]} if formulas else {}
+    return Plan(
+        Question(Path("t.csv"), "y"), task, metric(name, task), ranked, options, 9, 2, ()  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("formulas", [True, False])
+@pytest.mark.parametrize("rows", [60, 3000])
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_the_portfolio_lies_in_the_space(task: str, rows: int, formulas: bool) -> None:
+    y = np.arange(rows, dtype=float) if task == "regression" else np.arange(rows) % 2.0
+    space = space_for(plan(task, formulas), SMALL, y)
+    points = portfolio(space, task)
+    assert len(points) >= 8 and points[0]["model"] == "extra_trees"
+    assert [space.check(point) for point in points] == points
+    assert len({space.key(point) for point in points}) == len(points)
+
+
+def test_roots_need_no_sign_and_hurdles_something_to_jump_over() -> None:
+    rng = np.random.default_rng(0)
+    models = {}
+    for name, y in {
+        "signed": rng.normal(size=90),
+        "zeros": np.maximum(rng.normal(size=90), 0),
+    }.items():
+        space = space_for(plan("regression"), SMALL, y)
+        models[name] = {p["model"] for p in portfolio(space, "regression")}
+        unsigned = "sqrt" in space.by_name["target_transform"].choices  # type: ignore[union-attr]
+        assert unsigned == (name == "zeros")
+    assert "hurdle" in models["zeros"] and "hurdle" not in models["signed"]
+
+
+def test_what_does_not_fit_is_left_out_but_for_the_first_two() -> None:
+    space = space_for(plan("regression"), SMALL, np.arange(60.0))
+    points = portfolio(space, "regression")
+    costs = {space.key(point): 10.0 + place for place, point in enumerate(points[:-1])}
+    taken, left = affordable(points, costs, space, 14.0)
+    assert taken == [*points[:5], points[-1]] and left == points[5:-1]
+    assert affordable(points, costs, space, 1.0)[0] == [*points[:2], points[-1]]
+    assert affordable(points, {}, space, 1.0) == (points, [])
+
+
+def test_folds_are_a_function_of_the_rows() -> None:
+    assert [inner_folds(n) for n in (250, 500, 1500, 5000)] == [(5, 3), (5, 2), (5, 1), (3, 1)]
