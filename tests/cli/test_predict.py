@@ -242,11 +242,14 @@ def test_what_is_no_table_or_has_no_trial_is_refused(
     assert matscout("sweep", "first.toml").code == 0
     said = matscout("predict", "first", "new.csv")
     assert said.code == 2 and "run 'first' is a sweep of function" in said.err
-    (home / "results/runs/one/members.json").write_text("{}")
-    said = matscout("predict", "one", "new.csv")
-    assert (
-        said.code == 2 and "members.json: cannot be read; restore it, or say --select" in said.err
+    seedless = (
+        '{"members": [{"trial": 0, "params": {}, "seed": %s}], "trainer": {}, "table_sha256": ""}'
     )
+    for text in ("{}", "[" * 100_000, seedless % "-1", seedless % "1e999"):
+        (home / "results/runs/one/members.json").write_text(text)
+        said = matscout("predict", "one", "new.csv")
+        mend = "members.json: cannot be read; restore it, or say --select"
+        assert said.code == 2 and mend in said.err
 
 
 @pytest.mark.parametrize(

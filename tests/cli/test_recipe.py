@@ -102,6 +102,8 @@ def test_shuffled_targets_are_no_better_than_a_dummy(home: Path, matscout: Matsc
         (["small.toml", "--data", "t.csv", "--target", "z"], "z"),
         (["small.toml", "--data", "t.csv", "--target", "y", "--split", "grouped"], "--group"),
         (["small.toml", "--data", "t.csv", "--target", "y", "--metric", "mcc"], "mcc"),
+        (["small.toml", "--data", "t.csv", "--target", "y", "--task", "regresion"], "--task"),
+        (["small.toml", "--data", "t.csv", "--target", "y", "--formula", "no"], "no"),
     ],
 )
 def test_a_mistake_is_one_line(home: Path, matscout: Matscout, words: list[str], what: str) -> None:
@@ -117,3 +119,14 @@ def test_a_blocked_table_is_refused_in_one_line(home: Path, matscout: Matscout) 
     (home / "t.csv").write_text("\n".join(text) + "\n")
     said = matscout("sweep", *WORDS)
     assert said.code == 2 and "t.csv" in said.err and len(said.err.strip().splitlines()) == 1
+
+
+def test_a_name_stands_for_one_table_and_one_question(home: Path, matscout: Matscout) -> None:
+    write(home, classes=True)
+    found(matscout, "--trials", "1")
+    said = matscout("sweep", *WORDS, "--metric", "mcc")
+    assert said.code == 2 and "--name" in said.err, said.out
+    text = (home / "t.csv").read_text()
+    (home / "t.csv").write_text(text.replace("sample-0,", "sample-0,1"))
+    said = matscout("sweep", *WORDS)
+    assert said.code == 2 and "--name" in said.err, said.out

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from matscout.drive.recipe_plan import Plan, Question, inner_folds, space_for
+from matscout.data.audit import audit
+from matscout.drive.recipe_fold import Outside
+from matscout.drive.recipe_plan import Plan, Question, inner_folds, planned, space_for
 from matscout.drive.recipe_portfolio import affordable, portfolio
+from matscout.drive.recipe_result import honest
 from matscout.models.metrics import metric
 from matscout.space import Space
 
@@ -64,3 +69,41 @@ def test_what_does_not_fit_is_left_out_but_for_the_first_two() -> None:
 
 def test_folds_are_a_function_of_the_rows() -> None:
     assert [inner_folds(n) for n in (250, 500, 1500, 5000)] == [(5, 3), (5, 2), (5, 1), (3, 1)]
+
+
+def test_a_space_may_name_what_is_added() -> None:
+    text = '[parameters.model]\ntype = "categorical"\nchoices = ["linear"]\n'
+    text += '[parameters.target_transform]\ntype = "categorical"\nchoices = ["none", "log1p"]\n'
+    space = space_for(plan("regression"), Space.from_toml(text), np.arange(60.0))
+    assert space.by_name["target_transform"].choices == ("none", "log1p", "sqrt")  # type: ignore[union-attr]
+
+
+def test_copies_that_no_column_holds_together_are_said(tmp_path: Path) -> None:
+    rows = [f"{k},{k * k % 7},{k % 5}" for k in range(30)]
+    path = tmp_path / "t.csv"
+    for lines, told in ((rows, False), (rows * 2, True)):
+        path.write_text("\n".join(["a,b,y", *lines]) + "\n")
+        why = planned(Question(path, "y"), audit(path, target="y"), 0).why
+        assert any(line.startswith("beware") for line in why) is told
+
+
+def test_an_interval_that_has_no_end_covers_nothing() -> None:
+    one = Outside(
+        "r",
+        (),
+        None,
+        1.0,
+        "",
+        {"recipe": 1.0},
+        (0, 1),
+        (0.0, 1.0),
+        (0.0, 3.0),
+        2.0,
+        1.0,
+        1,
+        9,
+        0.0,
+        {},
+    )
+    made = honest([one, replace(one, half=math.inf)], metric("mae", "regression"))
+    assert [(c.level, c.share) for c in made.covers] == [(0.9, 0.5)]

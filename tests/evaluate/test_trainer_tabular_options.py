@@ -109,3 +109,28 @@ def test_outer_folds_may_be_those_of_others(table: Path) -> None:
         assert np.array_equal(outside.data.folds[0][1], judge)
     usual = trainer(table, inputs=("heat",), outer_folds=5, outer_fold=0)
     assert not np.array_equal(np.setdiff1d(np.arange(40), usual.data.rows), wanted[0])
+
+
+def test_formulas_of_one_composition_are_one_group(table: Path) -> None:
+    text = table.read_text(encoding="utf-8").splitlines()
+    text[1:21] = [line.replace("Fe2O3", "Fe4O6").replace("NaCl", "ClNa") for line in text[1:21]]
+    table.write_text("\n".join(text) + "\n", encoding="utf-8")
+    options = {"formulas": ["formula"], "group": "formula", "split": "grouped"}
+    data = trainer(table, **options).data
+    assert len(set(data.table.groups.tolist())) == len(FORMULAS)  # type: ignore[union-attr]
+    fractions = data.columns.x[:, 1:]
+    for train, judge in data.folds:
+        known = {tuple(row) for row in fractions[train]}
+        assert not known & {tuple(row) for row in fractions[judge]}
+
+
+def test_a_hidden_target_refuses_no_transform(table: Path) -> None:
+    _, hidden = trainer(table, outer_folds=4, outer_judge=True).data.folds[0]
+    text = table.read_text(encoding="utf-8").splitlines()
+    text[1 + hidden[0]] = text[1 + hidden[0]].rpartition(",")[0] + ",-5"
+    table.write_text("\n".join(text) + "\n", encoding="utf-8")
+    params: Params = {"target_transform": "log1p"}
+    outside = trainer(table, inputs=["heat"], outer_folds=4, outer_judge=True)
+    assert np.isfinite(measured(outside, params).values["mae"])
+    with pytest.raises(InputError, match="log1p"):
+        measured(trainer(table, inputs=["heat"]), params)

@@ -49,7 +49,7 @@ LATE_S = 60.0
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that the sweeps have in common."""
+    """All that the sweeps have in common. `sha256` is the table's."""
 
     question: Question
     space: Space
@@ -60,6 +60,7 @@ class Recipe:
     workers: int
     fleet: str
     json: bool
+    sha256: str
 
     def say(self, text: str) -> None:
         """To a person; where a machine reads the output, past it."""
@@ -82,10 +83,12 @@ def start(
 
     file, known = _space(space)
     name = name or _named(question.table)
-    recipe = Recipe(question, known, file, name, runs, trials or MOST_TRIALS, workers, fleet, json)
     began = time.monotonic()
     text = read_text_table(question.table)
-    found = audit(question.table, target=question.target)
+    sha = hashlib.sha256(question.table.read_bytes()).hexdigest()
+    most = trials or MOST_TRIALS
+    recipe = Recipe(question, known, file, name, runs, most, workers, fleet, json, sha)
+    found = audit(question.table, target=question.target, formula=question.formula or None)
     recipe.say(f"audit: {_findings(found)}")
     if found.blocked:
         first = next(f for f in found.findings if f.level == "blocks")
@@ -103,12 +106,11 @@ def start(
         return _INTERRUPTED
     result = honest(folds, plan.metric)
     folder = RunFolder.of(name, runs)
-    sha = hashlib.sha256(question.table.read_bytes()).hexdigest()
     write_members(folder, plan, whole, sha)
     seconds = budget.seconds_in_all()
     cards = write_cards(
         folder, plan, found, whole, result, _trainer(plan.options, recipe).data.table, sha, seconds,
-        command_of(space, question, minutes, workers, name),
+        command_of(space, question, minutes, workers, name, trials),
     )  # fmt: skip
     if json:
         from matscout.cli.recipe_card import as_json
@@ -145,7 +147,9 @@ def _outer(recipe: Recipe, plan: Plan, k: int, budget: Budget) -> Outside:
     hidden = {"outer_folds": recipe.question.outer, "outer_fold": k}
     began = time.monotonic()
     rows = _trainer({**plan.options, **hidden}, recipe).data.rows
-    own = _own_plan(plan, audit(recipe.question.table, target=recipe.question.target, rows=rows))
+    asked = recipe.question
+    seen = audit(asked.table, target=asked.target, formula=asked.formula or None, rows=rows)
+    own = _own_plan(plan, seen)
     known = read_outer(folder) if folder.holds_run else None
     if known is not None:
         spec = _spec_of(recipe, own, hidden, folder)[0]
@@ -246,7 +250,10 @@ def _spec_of(
         numbers = plan.task == "regression"
         raw["early_stopping"] = {"type": "wilcoxon", "p": 0.05} if numbers else {"type": "median"}
     digest = hashlib.sha256(recipe.space_file.read_bytes()).hexdigest()
-    return spec_from_dict(raw, "sweep", {}, recipe.space_file, digest), points, left
+    spec = spec_from_dict(raw, "sweep", {}, recipe.space_file, digest)
+    # The evaluator says neither what is in the table nor what labels are judged by in the end.
+    asked = {"table_sha256": recipe.sha256, "metric": plan.metric.name}
+    return replace(spec, origin={**spec.origin, **asked}), points, left
 
 
 def _check_same(folder: RunFolder, spec: RunSpec) -> None:
@@ -256,6 +263,7 @@ def _check_same(folder: RunFolder, spec: RunSpec) -> None:
         known.space.to_dict() != spec.space.to_dict()
         or known.seed != spec.seed
         or known.config.get("evaluator") != spec.config.get("evaluator")
+        or any(known.origin.get(key) != spec.origin[key] for key in ("table_sha256", "metric"))
     ):
         what = "holds a sweep of another table, space or question"
         raise InputError(str(folder.root), what, "use --name")

@@ -90,7 +90,9 @@ def _groups(values: np.ndarray) -> dict[str, np.ndarray]:
     return by_label(values)
 
 
-def command_of(space: Path, question: Question, minutes: float, workers: int, name: str) -> str:
+def command_of(
+    space: Path, question: Question, minutes: float, workers: int, name: str, trials: int | None
+) -> str:
     """The command line that does the same again."""
     words = [
         "matscout", "sweep", str(space), "--data", str(question.table), "--target", question.target,
@@ -99,7 +101,7 @@ def command_of(space: Path, question: Question, minutes: float, workers: int, na
         "task": question.task, "metric": question.metric, "group": question.group,
         "formula": question.formula, "split": question.split, "cut": question.cut,
         "outer": question.outer, "outer-seed": question.outer_seed, "seed": question.seed,
-        "minutes": minutes, "workers": workers, "name": name,
+        "minutes": minutes, "workers": workers, "name": name, "trials": trials,
     }  # fmt: skip
     for key, value in given.items():
         if value not in ("", None):

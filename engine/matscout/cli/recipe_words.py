@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from matscout.errors import InputError
+from matscout.errors import InputError, did_you_mean
 
 
 def start(
@@ -18,6 +18,12 @@ def start(
     if data is None or target is None:
         lacking = "--data" if data is None else "--target"
         raise InputError(lacking, "is missing", "--data TABLE.csv and --target COLUMN go together")
+    from matscout.evaluate.trainer_options import TASKS
+
+    if given["task"] and given["task"] not in TASKS:
+        raise InputError(
+            "--task", f"no task is '{given['task']}'", did_you_mean(given["task"], TASKS)
+        )
     from matscout.cli.recipe import start as command
     from matscout.drive.recipe_plan import Question
 

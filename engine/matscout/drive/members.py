@@ -70,6 +70,8 @@ def read_members(folder: RunFolder) -> Recorded | None:
             )
             for m in raw["members"]
         )
+        if any(m.seed < 0 for m in members):
+            raise ValueError("a seed is a whole number >= 0")
         threshold = raw.get("threshold")
         cut = None if threshold is None else float(threshold)
         chosen = Members(members, f"as {FILE} says", cut, str(raw.get("metric") or ""))
@@ -77,7 +79,15 @@ def read_members(folder: RunFolder) -> Recorded | None:
         found = Recorded(chosen, options, str(raw["table_sha256"]))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ):
         raise InputError(str(path), "cannot be read", "restore it, or say --select") from None
     if not members:
         raise InputError(str(path), "names no model", "say --select")

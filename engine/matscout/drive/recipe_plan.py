@@ -24,6 +24,10 @@ MANY, FEW, FEWER = 2000, 1000, 400
 ATOM = 0.05
 """The share of rows with the commonest value from which a hurdle differs from its regressor."""
 _UNSIGNED = ("sqrt", "log1p")
+_COPIES = (
+    "beware: rows that belong together stand on both sides of splits, which makes every score too"
+    " good: name the column that they share (--group)"
+)
 _LABELS_ONLY = ("threshold", "calibrate")
 
 
@@ -100,6 +104,8 @@ def planned(question: Question, found: Audit, classes: int) -> Plan:
         why.append(f"groups: rows of one {group!r} stay on one side of every split ({split})")
     elif group:
         why.append(f"groups: rows share {group!r}, and --split {split} was asked for all the same")
+    elif any(f.kind == "groups" and f.level != "note" for f in found.findings):
+        why.append(_COPIES)
     _inputs(question, found, options, formulas, why)
     return Plan(question, task, own, ranked, options, found.rows, classes, tuple(why))
 
@@ -177,5 +183,6 @@ def _left(parameter: Parameter, gone: set[str], unsigned: bool) -> Parameter | N
     if parameter.name == "model":
         return replace(parameter, choices=tuple(v for v in parameter.choices if v not in gone))
     if parameter.name.rsplit(".", 1)[-1] == "target_transform" and unsigned:
-        return replace(parameter, choices=(*parameter.choices, *_UNSIGNED))
+        more = (v for v in _UNSIGNED if v not in parameter.choices)
+        return replace(parameter, choices=(*parameter.choices, *more))
     return parameter

@@ -62,11 +62,11 @@ def honest(folds: Sequence[Outside], metric: Metric) -> Honest:
 
 
 def _covers(folds: Sequence[Outside]) -> tuple[Cover, ...]:
-    if not math.isfinite(folds[0].half):
-        return ()
     found = []
     for level in LEVELS:
         halves = [f.half90 if level == LEVELS[0] else f.half for f in folds]
+        if not all(map(math.isfinite, halves)):  # classes, or too few rows for the level
+            continue
         inside = np.concatenate(
             [
                 np.abs(np.subtract(f.truth, f.guess)) <= half

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from matscout.data.formula import is_formula, reduced_formula
 from matscout.data.row_shares import shares_of_folds
 from matscout.data.split_names import GROUPED
 from matscout.data.splits import Fold, binned
@@ -113,15 +114,18 @@ def _read(trainer: TabularTrainer) -> tuple[Table, np.ndarray | None]:
         header = read_text_table(trainer.table).header
         inputs = [name for name in header if name not in (trainer.predict, trainer.time)]
     cut = trainer.cut
-    table = read_table(
-        trainer.table,
-        trainer.predict,
-        inputs=inputs,
-        categorical=trainer.categorical,
-        group=trainer.group,
-        classes=trainer.task == "classification" and cut is None,
-        time=trainer.time,
-        censored=trainer.censored,
+    table = _by_composition(
+        trainer,
+        read_table(
+            trainer.table,
+            trainer.predict,
+            inputs=inputs,
+            categorical=trainer.categorical,
+            group=trainer.group,
+            classes=trainer.task == "classification" and cut is None,
+            time=trainer.time,
+            censored=trainer.censored,
+        ),
     )
     if cut is None:
         return table, None
@@ -131,6 +135,17 @@ def _read(trainer: TabularTrainer) -> tuple[Table, np.ndarray | None]:
         raise InputError("trainer.cut", f"{cut:g}: {what}", "choose another number")
     names = (f"<= {cut:g}", f"> {cut:g}")
     return replace(table, target=above.astype(float), classes=names), table.target
+
+
+def _by_composition(trainer: TabularTrainer, table: Table) -> Table:
+    """Groups by a column of formulas are those of one composition, under its first formula: `Fe2O3`
+    and `Fe4O6` are the same to every model here, so that one of them would give the other away."""
+    if trainer.group not in trainer.formulas or table.groups is None:
+        return table
+    texts = [str(text) for text in table.groups]
+    first: dict[str, str] = {}
+    one = [first.setdefault(reduced_formula(t) if is_formula(t) else t, t) for t in texts]
+    return replace(table, groups=np.array(one, dtype=object))
 
 
 def _visible(trainer: TabularTrainer, table: Table) -> tuple[Table, np.ndarray, Fold | None]:

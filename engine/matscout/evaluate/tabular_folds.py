@@ -94,7 +94,7 @@ def fold_fit(
     make = partial(tabular.pipeline, trainer.model, cast(Task, trainer.task), data.columns, params)
     make(0)
     if params.get("target_transform") == "log1p":
-        tabular.check_log_target(y)
+        tabular.check_log_target(y[np.concatenate([train for train, _ in data.folds])])
 
     def fitted(fold: tuple[int, np.ndarray]) -> Any:
         number, train = fold
@@ -186,7 +186,7 @@ def network_fold(
     size = hyper.settings(hyper.MlpSettings, params)
     transform = tabular.target_transform("mlp", task, prepare)
     if transform == "log1p":
-        tabular.check_log_target(y)
+        tabular.check_log_target(y[train])
     # Fitted by the training rows alone, then applied to all: a pure function of data and params, so
     # it is fitted again, not stored, when a run goes on.
     prepared = tabular.preparation(data.columns, prepare).fit(data.columns.x[train])

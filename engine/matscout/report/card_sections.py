@@ -94,6 +94,7 @@ def _score(plan: Plan, result: Honest) -> Iterator[str | Rows]:
         f"The sweeps themselves claimed {said(result.inner)}: too good by"
         f" {said(result.optimism)} (below 0: too harsh)."
     )
+    yield from (line.capitalize() for line in plan.why if line.startswith("beware"))
     unsure = [n for n, gap in result.gaps.items() if not gap.low > 0]
     if unsure:
         yield f"Beware: not better by more than the noise than: {', '.join(unsure)}."
