@@ -3,10 +3,10 @@
 A. Lee, B. Miranda, S. Koyejo, "Beyond Scale: the Diversity Coefficient as a Data Quality Metric
 Demonstrates LLMs are Pre-trained on Formally Diverse Data", arXiv:2306.13840 (2023): the expected
 cosine distance between the embeddings of two batches. They embed a batch by Task2Vec, which needs a
-language model. A batch of materials is embedded here as the mean of its rows: of element fractions
-(which elements, how much), of labels (which, how often), and of each number the share of its ten
-ranges. They read the coefficient against a least and a greatest diverse data set; so do we: 0, and
-what the same elements, labels and ranges give when each is as frequent as the others.
+network trained on text. A batch of materials is embedded here as the mean of its rows: of element
+fractions (which elements, how much), of labels (which, how often), and of each number the share of
+its ten ranges. They read the coefficient against a least and a greatest diverse data set; so do we:
+0, and what the same elements, labels and ranges give when each is as frequent as the others.
 """
 
 from __future__ import annotations
