@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json as jsonlib
 import re
+import sys
 import time
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from typing import Any
 from matscout.cli import registry
 from matscout.cli.assemble import drive, spec_from_dict
 from matscout.cli.progress import Progress
+from matscout.cli.recipe_card import as_json, command_of, write_cards
 from matscout.data.audit import Audit, audit
 from matscout.data.pools import ready_space, ready_spaces
 from matscout.data.text_table import read_text_table
@@ -34,6 +36,7 @@ from matscout.drive.recipe_result import Honest, honest
 from matscout.drive.run import RunSpec, create, load
 from matscout.errors import InputError, one_line
 from matscout.evaluate.trainer_tabular import TabularTrainer
+from matscout.report.card_sections import said
 from matscout.report.markup import number
 from matscout.runfolder import RunFolder
 from matscout.space import Space
@@ -64,8 +67,6 @@ class Recipe:
 
     def say(self, text: str) -> None:
         """To a person; where a machine reads the output, past it."""
-        import sys
-
         print(one_line(text), file=sys.stderr if self.json else sys.stdout, flush=True)
 
 
@@ -79,8 +80,6 @@ def start(
 ) -> int:  # fmt: skip
     """Audit, sweep once for each outer fold and once on all rows, average, judge, and write the card.
     Returns the exit code. The same command goes on after an interruption."""
-    from matscout.cli.recipe_card import command_of, write_cards
-
     file, known = _space(space)
     name = name or _named(question.table)
     began = time.monotonic()
@@ -113,8 +112,6 @@ def start(
         command_of(space, question, minutes, workers, name, trials),
     )  # fmt: skip
     if json:
-        from matscout.cli.recipe_card import as_json
-
         print(jsonlib.dumps(as_json(plan, whole, result, seconds, cards), indent=1))
     else:
         for line in lines(plan, whole, result):
@@ -125,8 +122,6 @@ def start(
 
 def lines(plan: Plan, whole: Chosen, result: Honest) -> list[str]:
     """What a person reads at the end."""
-    from matscout.report.card_sections import said
-
     name = plan.metric.name
     out = [f"outer {name}: {said(result.outer)}: what to expect of new rows"]
     for rival, gap in result.gaps.items():
