@@ -220,6 +220,10 @@ def test_tables_are_added_to_a_file_and_kept_if_they_are_there(
     assert len(grids) >= 4
     for grid in grids:
         assert len({row.count("|") for row in grid.splitlines()}) == 1
+    # A package that was not there then made none of those figures.
+    added = {**third["versions"], "a-driver": "1.0"}
+    monkeypatch.setattr("matscout.cli.bench_campaigns_file.versions", lambda: added)
+    assert matscout(*words, "--tables", "agnp").code == 0
     before = out.read_bytes()
     monkeypatch.setattr("matscout.cli.bench_campaigns_file.versions", lambda: {"numpy": "1.0"})
     refused = matscout(*words, "--tables", "agnp")

@@ -9,7 +9,7 @@ from typing import Any
 
 from matscout.cli.bench_campaigns import Result, Store
 from matscout.cli.bench_tables import TABLES
-from matscout.drive.run import versions
+from matscout.drive.run import versions, versions_changed
 from matscout.errors import InputError
 
 
@@ -38,9 +38,8 @@ class ResultFile(Store):
             return {}
         result = self._read(self._path)
         now, then = versions(), result["versions"]
-        differ = sorted(name for name in {*now, *then} if now.get(name) != then.get(name))
-        if differ:
-            said = ", ".join(f"{n} {then.get(n, 'none')}, now {now.get(n, 'none')}" for n in differ)
+        if differ := versions_changed(then, now):
+            said = ", ".join(f"{name} {then[name]}, now {now[name]}" for name in differ)
             what = f"was made with other versions: {said}"
             raise InputError(
                 str(self._path), what, f"name a new file, and play all {self._part} again"

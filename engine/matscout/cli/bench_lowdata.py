@@ -17,7 +17,7 @@ from typing import Any
 from matscout.cli.bench_lowdata_cell import FOLDS, cell, draw, scores
 from matscout.cli.bench_lowdata_figures import figures, means
 from matscout.cli.bench_lowdata_tables import SOURCES, Rows, chosen, read, require
-from matscout.drive.run import versions
+from matscout.drive.run import versions, versions_changed
 from matscout.errors import InputError
 
 Result = dict[str, Any]
@@ -103,7 +103,7 @@ def _kept(out: Path | None, merge: bool) -> Result:
     if not out.exists():
         return {}
     result = load(out)
-    if result["versions"] != versions():
+    if versions_changed(result["versions"], versions()):
         what = "was made with other versions of matscout or its packages"
         raise InputError(str(out), what, "name a new file, and play all tables again")
     return dict(result["tables"])

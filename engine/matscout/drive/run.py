@@ -286,6 +286,12 @@ def versions() -> dict[str, str]:
     return dict(_versions())
 
 
+def versions_changed(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Packages that both know by another version. What only one has cannot have made the other's
+    figures: a database's driver, say, that was installed in between."""
+    return sorted(name for name in now.keys() & then.keys() if now[name] != then[name])
+
+
 @cache
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
