@@ -33,6 +33,16 @@ def test_a_seed_gives_the_same_journal_to_the_last_bit() -> None:
     assert simulate(3).hash != simulate(4).hash
 
 
+@pytest.mark.parametrize("seed", [1141, 8722])
+def test_a_laboratory_where_every_attempt_crashes_is_given_up_and_comes_to_an_end(
+    seed: int,
+) -> None:
+    """The loop stops early, and each resume tries a few more: many sittings, none in vain."""
+    result = simulate(seed)
+    assert not result.problems
+    assert sum("every trial so far crashed" in how for how in result.sittings) >= 5
+
+
 def test_scenarios_are_of_every_kind() -> None:
     drawn = [draw(seed) for seed in range(300)]
     for kind in (

@@ -51,7 +51,8 @@ from matscout.trial import State
 _SLACK_S = 1e-6
 
 PEACEFUL = 6
-"""Sittings without trouble after which a run that is still not over runs in circles."""
+"""Sittings without trouble, none of which ends a trial, after which a run runs in circles. More are
+right where every attempt crashes: the engine gives up early, and each resume tries again."""
 
 
 @dataclass
@@ -115,6 +116,7 @@ class _Run:
         self.met: Counter[str] = Counter()
         self.problems: list[str] = []
         self.hash = ""
+        self.ended = 0
 
     def result(self) -> Result:
         spec = RunSpec(
@@ -140,15 +142,18 @@ class _Run:
                 break
             if self.scenario.people and self.rng.random() < 0.7:
                 people.act(self.scenario, self.folder, self.clock, self.ledger, self.rng)
-        for _ in range(PEACEFUL):
+        in_vain = 0
+        while in_vain < PEACEFUL:
+            ended = self.ended
             over = self._sitting(Trouble(self.clock, Interrupt()))
             if self.problems:
                 return
             if over and not self.world.jobs and not any(self.folder.outbox.glob("*.json")):
                 break
             self._outlast()
+            in_vain = 0 if self.ended > ended else in_vain + 1
         else:
-            self.problems.append(f"not over after {PEACEFUL} sittings in peace")
+            self.problems.append(f"not over, and {PEACEFUL} sittings in peace ended no trial")
             return
         events: list[Event] = []
         with Journal.read_only(self.folder) as journal:
@@ -202,6 +207,7 @@ class _Run:
         self.met["disk refused"] += at.disk_refused
         self.met["answers lost"] += at.answer_lost
         self.met["clock jumps"] += sum(place <= at.passed for place in at.jumps)
+        self.ended = history.endings
         return _is_over(how, history)
 
     def _drive(self, journal: Journal, history: History, spec: RunSpec, at: Trouble) -> str:
