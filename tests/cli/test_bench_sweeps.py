@@ -13,11 +13,11 @@ import pytest
 
 from matscout.cli import bench_sweeps_play as play
 from matscout.cli import peer as peers
-from matscout.cli.bench_sweeps_arms import OptunaArm, made
+from matscout.cli.bench_sweeps_arms import OptunaArm, made, refusal
 from matscout.cli.bench_sweeps_figures import FLOOR, figures, geomean, means
 from matscout.cli.bench_sweeps_play import Swept, sweep
 from matscout.cli.sweep_problems.named import problem
-from matscout.cli.sweep_problems.problem import Problem
+from matscout.cli.sweep_problems.problem import Observed, Problem
 
 Matscout = Callable[..., Any]
 
@@ -87,6 +87,7 @@ def small(name: str, budget: int, workers: int = 1) -> Problem:
         *(("branin_currin", arm) for arm in ("random", "tpe", "gp")),
         ("labs30", "tpe"),
         ("corrupted_hartmann6", "random"),
+        ("corrupted_hartmann6", "gp_confirm"),
     ],
 )
 def test_an_arm_repeats_itself_with_the_same_seed_and_pending_trials(name: str, arm: str) -> None:
@@ -97,6 +98,16 @@ def test_an_arm_repeats_itself_with_the_same_seed_and_pending_trials(name: str, 
     assert first.at_s == tuple(60.0 * (1 + i // 3) for i in range(12))
     if not one.noisy and len(one.targets) == 1:
         assert list(first.regret) == sorted(first.regret, reverse=True)
+
+
+def test_the_last_trials_measure_the_best_again_where_values_are_noisy() -> None:
+    arm = made("gp_confirm", small("corrupted_hartmann6", 18), 0, {})
+    asked = []
+    for trial in range(18):
+        asked.append(arm.ask())
+        arm.tell(trial, Observed((float(asked.index(asked[-1])),)))
+    assert asked[8:11] == [asked[0]] * 2 + [asked[1]] and asked[14] not in asked[:14]
+    assert refusal("gp_confirm", problem("branin", {}), {}) == "values repeat exactly"
 
 
 @pytest.mark.parametrize("arm", ["random", "sobol", "tpe"])

@@ -18,13 +18,17 @@ from matscout.event import Event, EventKind
 from matscout.history import History
 from matscout.parameter import Categorical, Float, Int, Parameter
 from matscout.propose.base import Proposer
+from matscout.propose.confirmed import Confirmed
 from matscout.sampler import GpSampler
 from matscout.seeds import ask_seed
 from matscout.trial import Params, Value
 
 RANDOM = "random"
 TPE, OPTUNA_GP, AX = "tpe", "optuna_gp", "ax"
-AUTO, GP = "auto", "gp"
+AUTO, GP, CONFIRMED = "auto", "gp", "gp_confirm"
+
+CONFIRM = 10
+"""Trials that CONFIRMED leaves for measuring again: a tenth of a table's budget."""
 
 STARTS = {
     RANDOM: "all random",
@@ -34,11 +38,13 @@ STARTS = {
     AX: "the centre, then 4 Sobol points",
     AUTO: "10 scrambled Sobol points where it picks gp, 10 random where it picks tpe",
     GP: "10 scrambled Sobol points",
+    CONFIRMED: f"as {GP}; run.confirm = {CONFIRM}",
 }
 """What an arm begins with: part of it, so left as each has it. The run's seed decides the points."""
 
 _NO_LIMITS = "it knows no outcome constraints"
 _ONE_TARGET = "it looks at the first objective only"
+_EXACT = "values repeat exactly"
 
 
 class Arm(Protocol):
@@ -60,6 +66,8 @@ def refusal(arm: str, problem: Problem, interpreters: Mapping[str, str]) -> str:
         return "" if AX in interpreters else f"no --peer-python for {AX}"
     if arm in (GP, TPE, OPTUNA_GP, RANDOM, "sobol"):
         return ""
+    if arm == CONFIRMED and not problem.noisy:
+        return _EXACT
     if problem.limits:
         return _NO_LIMITS
     return _ONE_TARGET if len(problem.targets) > 1 else ""
@@ -74,6 +82,9 @@ def made(arm: str, problem: Problem, seed: int, interpreters: Mapping[str, str])
         return OptunaArm(lambda: GpSampler(seed=seed), problem)
     if arm in _SAMPLERS:
         return OptunaArm(lambda: _SAMPLERS[arm](seed), problem)
+    if arm == CONFIRMED:
+        inner = Confirmed(proposer(Part(type=GP)), CONFIRM, problem.budget)
+        return OurArm(inner, problem, seed)
     options = {"budget": problem.budget, "workers": problem.workers} if arm == AUTO else {}
     return OurArm(proposer(Part(type=arm, **options)), problem, seed)
 
@@ -111,10 +122,11 @@ class OurArm(_Here):
         proposals = self._proposer.propose(self._problem.space, history, 1, seed=seed)
         if not proposals:
             return None
-        params = proposals[0].params
-        history.apply(Event(EventKind.ASKED, trial, body={"params": params}))
+        chosen = proposals[0]
+        body = {"params": chosen.params, "why": dict(chosen.why)}
+        history.apply(Event(EventKind.ASKED, trial, body=body))
         history.apply(Event(EventKind.DISPATCHED, trial, 1))
-        return params
+        return chosen.params
 
     def tell(self, trial: int, seen: Observed) -> None:
         values = {t.name: v for t, v in zip(self._problem.targets, seen.values, strict=True)}

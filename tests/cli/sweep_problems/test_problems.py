@@ -161,6 +161,19 @@ def test_regret_is_that_of_the_best_observed_feasible_trial() -> None:
     assert high.regrets(told[1:])[-1] == pytest.approx(-2 / high.unit)
 
 
+def test_what_is_taken_is_the_point_with_the_best_mean_of_its_measurements() -> None:
+    space = Space((Ordinal("x", tuple(range(11))),))
+    low = Line("line", "plain", space, 5)
+    told = [
+        ({"x": 6}, Observed((5.0,))),
+        ({"x": 8}, Observed((1.0,))),  # lucky
+        ({"x": 2}, Observed((4.0,))),
+        ({"x": 8}, Observed((9.0,))),  # and found out
+        ({"x": 2}, Observed((4.5,))),
+    ]
+    assert [regret * low.unit for regret in low.regrets(told)] == [6, 8, 8, 2, 2]
+
+
 def test_the_volume_of_a_front_counts_feasible_points_only() -> None:
     one = made("branin_currin")
     told = [(p, one.observed(p, 0, 0)) for p in points(one, 200)]

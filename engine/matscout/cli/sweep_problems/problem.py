@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,9 +92,10 @@ class Problem(ABC):
 
 
 class Single(Problem):
-    """One objective. Regret = (true value of the trial with the best observed value - optimum) /
-    (median of the space - optimum). A trial that breaks a constraint is never the best; while no
-    other is known, regret is that of the worst feasible point of the sample."""
+    """One objective. Regret = (true value of what would be taken - optimum) / (median of the space -
+    optimum), where the point with the best mean of its measurements would be taken: most points have
+    one. A trial that breaks a constraint is never the best; while no other is known, regret is that
+    of the worst feasible point of the sample."""
 
     @abstractmethod
     def true(self, points: Sequence[Params]) -> tuple[Array, NDArray[np.bool_]]:
@@ -101,12 +103,25 @@ class Single(Problem):
 
     def regrets(self, told: Told) -> list[float]:
         sign = self.targets[0].sign
-        known = [sign * seen.values[0] if seen.feasible else -math.inf for _, seen in told]
-        return self._curve(told, known)
+        losses = self._losses([params for params, _ in told])
+        unit, none = self._reference
+        measured: dict[str, list[float]] = {}
+        loss_of: dict[str, float] = {}
+        out = []
+        for (params, seen), loss in zip(told, losses, strict=True):
+            if seen.feasible:
+                point = self.space.key(params)
+                measured.setdefault(point, []).append(sign * seen.values[0])
+                loss_of.setdefault(point, float(loss))
+            best = max(measured, key=lambda point: fmean(measured[point]), default=None)
+            out.append((none if best is None else loss_of[best]) / unit)
+        return out
 
     def best_found(self, told: Told) -> list[float]:
+        unit, none = self._reference
         losses = self._losses([params for params, _ in told])
-        return self._curve(told, [-loss for loss in losses])
+        best = np.minimum.accumulate(losses)
+        return [float(loss if math.isfinite(loss) else none) / unit for loss in best]
 
     @property
     def unit(self) -> float:
@@ -117,16 +132,6 @@ class Single(Problem):
         values, feasible = self.true(points)
         losses = self.targets[0].sign * (self.optimum - values)
         return np.where(feasible, losses, math.inf)
-
-    def _curve(self, told: Told, known: Sequence[float]) -> list[float]:
-        losses = self._losses([params for params, _ in told])
-        unit, none = self._reference
-        best, regret, out = -math.inf, none / unit, []
-        for value, loss in zip(known, losses, strict=True):
-            if value > best:
-                best, regret = value, float(loss) / unit
-            out.append(regret)
-        return out
 
     @cached_property
     def _reference(self) -> tuple[float, float]:
