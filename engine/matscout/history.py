@@ -28,6 +28,7 @@ class History:
         self.limits: tuple[Limit, ...] = ()
         self.seq = 0
         self.stopped: str = ""
+        self.sitting = False  # a driver began, and has not said why it stopped
         self._trials: list[Trial] = []
         self._finished: dict[int, None] = {}
         self._ended = 0
@@ -183,9 +184,10 @@ class History:
         self.limits = tuple(Limit(**limit) for limit in event.body.get("limits", ()))
 
     def _opened(self, event: Event) -> None:
-        self.stopped = ""
+        self.stopped, self.sitting = "", True
 
     def _stopped(self, event: Event) -> None:
+        self.sitting = False
         self.stopped = str(event.body.get("reason", ""))
 
     def _queued(self, event: Event) -> None:

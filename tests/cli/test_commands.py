@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from matscout.event import Event, EventKind
 from matscout.journal import Journal
 from matscout.runfolder import RunFolder
 
@@ -34,6 +35,18 @@ def test_a_sweep_from_start_to_export(home: Path, matscout: Matscout) -> None:
         rows = list(csv.DictReader(file))
     assert len(rows) == 8
     assert all((row["params.kind"] == "steep") == bool(row["params.slope"]) for row in rows)
+
+
+def test_status_says_that_the_last_driver_died(home: Path, matscout: Matscout) -> None:
+    matscout("sweep", "first.toml")
+    assert json.loads(matscout("status", "first", "--json").out)["died"] is False
+    with Journal.open(RunFolder.of("first")) as journal:
+        journal.append(Event(EventKind.OPENED, body={}))  # and nothing after it
+    said = matscout("status", "first")
+    assert "its last driver died: matscout resume first goes on where it was" in said.out
+    assert json.loads(matscout("status", "first", "--json").out)["died"] is True
+    assert matscout("resume", "first").code == 0
+    assert "died" not in matscout("status", "first").out
 
 
 def test_resume_with_a_larger_budget(home: Path, matscout: Matscout) -> None:
