@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
@@ -181,13 +182,23 @@ def _build(
     return cls(**checked)
 
 
+def _taken(adapter: TypeAdapter[Any], value: Any) -> Any:
+    """Strictly, as JSON is: a list may be a tuple and a text a path, but "yes" is no boolean and 1.5
+    no count. What JSON cannot say (an object from Python) is taken as it is."""
+    try:
+        said = json.dumps(value)
+    except TypeError:
+        return adapter.validate_python(value)
+    return adapter.validate_json(said, strict=True)
+
+
 def _checked(where: str, hint: Any, value: Any, base: Path) -> Any:
     try:
         adapter = TypeAdapter(hint, config=ConfigDict(arbitrary_types_allowed=True))
     except (PydanticSchemaGenerationError, PydanticUserError):
         adapter = TypeAdapter(hint)
     try:
-        checked = adapter.validate_python(value)
+        checked = _taken(adapter, value)
     except ValidationError as error:
         what = error.errors()[0]["msg"]
         raise InputError(
