@@ -67,52 +67,13 @@ class Scenario:
 
 def draw(seed: int) -> Scenario:
     """The scenario of a seed."""
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,)))
-
-    def luck(share: float) -> bool:
-        return bool(rng.random() < share)
-
-    def rate(share: float) -> float:
-        return float(rng.uniform(0.0, 0.35)) if luck(share) else 0.0
-
-    costly = luck(0.2)
-    slots = int(rng.integers(1, 5))
-    batch = int(rng.integers(1, slots + 1)) if luck(0.4) else 1
-    ahead = batch + int(rng.integers(0, 4)) if luck(0.4) else 0
-    overlap = bool(ahead) and luck(0.6)
-    judges = bool(ahead) and not overlap and not costly and luck(0.5)
-    wait: Literal["cancel", "wait"] = "wait" if luck(0.8 if costly else 0.3) else "cancel"
-    policy = Policy(
-        trials=int(rng.integers(3, 13)),
-        slots=slots,
-        batch=batch,
-        ahead=ahead,
-        overlap=overlap,
-        cancel_obsolete=judges,
-        lease_s=float(rng.uniform(3.0, 9.0)) if luck(0.6) else None,
-        timeout_s=float(rng.uniform(4.0, 12.0)) if luck(0.4) else None,
-        max_crashes=int(rng.integers(1, 5)),
-        costly=costly,
-        budget_s=float(rng.uniform(10.0, 60.0)) if luck(0.1) else None,
-        on_interrupt=wait,
-    )
-    patient = policy.lease_s is None and policy.timeout_s is None
-    rates = Rates(
-        crash=rate(0.5),
-        cut=rate(0.5),
-        hang=0.0 if patient else rate(0.4) / 2,
-        late=rate(0.6),
-        deaf=rate(0.3),
-        invalid=rate(0.4),
-        failed=rate(0.3),
-        broken=rate(0.3),
-        twice=rate(0.5),
-        lie=rate(0.3),
-        no_outbox=rate(0.2) / 2,
-    )
+    dice = _Dice(np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0,))))
+    rng, luck = dice.rng, dice.luck
+    policy = _policy(dice)
+    rates = _rates(dice, patient=policy.lease_s is None and policy.timeout_s is None)
     # A costly experiment is never begun again: it is neither thawed nor divided (see the command line).
     steps = int(rng.integers(0, 4))
-    parts = not costly and luck(0.2)
+    parts = not policy.costly and luck(0.2)
     pruner = _pruner(rng) if steps and luck(0.5) else None
     return Scenario(
         seed=seed,
@@ -126,12 +87,66 @@ def draw(seed: int) -> Scenario:
         delay_s=float(rng.uniform(0.05, 2.0)) if luck(0.5) else 0.0,
         think_s=float(rng.uniform(0.1, 2.0)) if luck(0.5) else 0.0,
         pruner=pruner,
-        thaws=pruner is not None and not costly and luck(0.5),
-        judges=judges,
+        thaws=pruner is not None and not policy.costly and luck(0.5),
+        judges=policy.cancel_obsolete,
         parts=parts,
         enough=int(rng.integers(2, 8)) if luck(0.1) else 0,
         people=luck(0.5),
         rough=int(rng.integers(1, 7)),
+    )
+
+
+@dataclass(frozen=True)
+class _Dice:
+    rng: np.random.Generator
+
+    def luck(self, share: float) -> bool:
+        return bool(self.rng.random() < share)
+
+    def rate(self, share: float) -> float:
+        return float(self.rng.uniform(0.0, 0.35)) if self.luck(share) else 0.0
+
+
+def _policy(dice: _Dice) -> Policy:
+    rng, luck = dice.rng, dice.luck
+    costly = luck(0.2)
+    slots = int(rng.integers(1, 5))
+    batch = int(rng.integers(1, slots + 1)) if luck(0.4) else 1
+    ahead = batch + int(rng.integers(0, 4)) if luck(0.4) else 0
+    overlap = bool(ahead) and luck(0.6)
+    judges = bool(ahead) and not overlap and not costly and luck(0.5)
+    wait: Literal["cancel", "wait"] = "wait" if luck(0.8 if costly else 0.3) else "cancel"
+    return Policy(
+        trials=int(rng.integers(3, 13)),
+        slots=slots,
+        batch=batch,
+        ahead=ahead,
+        overlap=overlap,
+        cancel_obsolete=judges,
+        lease_s=float(rng.uniform(3.0, 9.0)) if luck(0.6) else None,
+        timeout_s=float(rng.uniform(4.0, 12.0)) if luck(0.4) else None,
+        max_crashes=int(rng.integers(1, 5)),
+        costly=costly,
+        budget_s=float(rng.uniform(10.0, 60.0)) if luck(0.1) else None,
+        on_interrupt=wait,
+    )
+
+
+def _rates(dice: _Dice, *, patient: bool) -> Rates:
+    """`patient`: nothing ends an attempt that hangs, so none does."""
+    rate = dice.rate
+    return Rates(
+        crash=rate(0.5),
+        cut=rate(0.5),
+        hang=0.0 if patient else rate(0.4) / 2,
+        late=rate(0.6),
+        deaf=rate(0.3),
+        invalid=rate(0.4),
+        failed=rate(0.3),
+        broken=rate(0.3),
+        twice=rate(0.5),
+        lie=rate(0.3),
+        no_outbox=rate(0.2) / 2,
     )
 
 
