@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from matscout.data import structures
+from matscout.data import structure_files, structures
 from matscout.data.structures import (
     StructureSet,
     load_structures,
@@ -180,7 +180,7 @@ def test_bad_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused("fewer than eight lines", t_csv=table, a_vasp="x")
     refused("names no elements", t_csv=table, a_vasp=poscar.replace("Fe\n", "2\n"))
     refused("line 7 must count", t_csv=table, a_vasp=poscar.replace("\n2\n", "\n999999999\n"))
-    monkeypatch.setattr(structures, "MAX_STRUCTURE_BYTES", 50)
+    monkeypatch.setattr(structure_files, "MAX_STRUCTURE_BYTES", 50)
     refused("a structure may have 50 bytes", t_csv=table, a_vasp=poscar)
 
 

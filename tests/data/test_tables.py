@@ -148,3 +148,8 @@ def test_a_column_of_times_is_no_input_unless_listed(tmp_path: Path) -> None:
     path.write_text("x,day,y\n1,2024-01-02,1\n2,soon,3\n", encoding="utf-8")
     with pytest.raises(InputError, match="'day': row 2 of the column of times has 'soon'"):
         read_table(path, "y", time="day")
+
+
+def test_a_cell_may_hold_a_large_structure(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("cell,y\n" + "x" * 200_000 + ",1\na,2\n")
+    assert len(read_table(tmp_path / "t.csv", "y").categorical["cell"][0]) == 200_000

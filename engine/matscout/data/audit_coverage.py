@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from matscout.data.audit_findings import Coverage, Finding, finding
 from matscout.data.audit_sheet import Sheet
@@ -89,18 +90,21 @@ def _formula_of(path: str) -> str:
 
 def _prototypes(sheet: Sheet, column: str) -> Counter[str]:
     """Anonymous formula and space group (symprec 0.1 angstrom, as in the Materials Project)."""
+    sources = list(dict.fromkeys(map(str, sheet.inputs[column].values)))[:MOST_STRUCTURES]
+    return Counter(_prototype(source) for source in sources)
+
+
+@lru_cache(maxsize=MOST_STRUCTURES)
+def _prototype(source: str) -> str:
     from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
     from matscout.data.structure_files import load_structure
 
-    counts: Counter[str] = Counter()
-    for path in list(dict.fromkeys(map(str, sheet.inputs[column].values)))[:MOST_STRUCTURES]:
-        try:
-            crystal = load_structure(path)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                group = SpacegroupAnalyzer(crystal, symprec=0.1).get_space_group_number()
-            counts[f"{crystal.composition.anonymized_formula} {group}"] += 1
-        except Exception:  # spglib gives up on odd cells, each in its own way
-            counts["unknown"] += 1
-    return counts
+    try:
+        crystal = load_structure(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            group = SpacegroupAnalyzer(crystal, symprec=0.1).get_space_group_number()
+        return f"{crystal.composition.anonymized_formula} {group}"
+    except Exception:  # spglib gives up on odd cells, each in its own way
+        return "unknown"

@@ -91,9 +91,7 @@ def read_sheet(
     """
     raw = read_text_table(Path(path), header)
     if rows is not None:
-        kept = [int(row) for row in rows]
-        lines = tuple(raw.lines[row] for row in kept)
-        raw = replace(raw, rows=tuple(raw.rows[row] for row in kept), lines=lines)
+        raw = raw.only([int(row) for row in rows])
     goal = None if target is None else _target(raw, target)
     if target in said:
         raise InputError(raw.name, f"{target!r} is the target and cannot be anything else")

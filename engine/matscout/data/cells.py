@@ -6,11 +6,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from matscout.data.columns import as_bound, is_infinite
 from matscout.data.text_table import TextTable, as_number, as_numbers, is_missing
 from matscout.errors import InputError
 from matscout.trial import Value
+
+if TYPE_CHECKING:
+    from matscout.data.graphs import GraphStore
 
 DIGITS = 12
 """Numbers that agree to so many significant digits are one input, written out twice."""
@@ -97,14 +101,23 @@ def _not_a_number(name: str, cell: str, bound: float | None, *, target: bool) ->
     return f"{cell!r:.40} among the numbers of column {name!r}", "mend the cell"
 
 
-def input_cells(table: TextTable, name: str, kind: str, bad: BadRows, folder: Path) -> InputCells:
-    """The cells of an input of that kind; structure files are sought from `folder`."""
+def input_cells(
+    table: TextTable,
+    name: str,
+    kind: str,
+    bad: BadRows,
+    folder: Path,
+    store: GraphStore | None = None,
+) -> InputCells:
+    """The cells of an input of that kind; structure files are sought from `folder`, and what was read
+    of them is kept in `store`, if given.
+    """
     if kind == "number":
         return _numbers(table, name, bad)
     if kind == "formula":
         return _formulas(table, name, bad)
     if kind == "structure":
-        return _structures(table, name, bad, folder)
+        return _structures(table, name, bad, folder, store)
     labels = [_label(cell) for cell in table.column(name)]
     return InputCells(name, kind, labels, labels)
 
@@ -139,19 +152,24 @@ def _formulas(table: TextTable, name: str, bad: BadRows) -> InputCells:
     return InputCells(name, "formula", cells, [known[cell] for cell in cells])
 
 
-def _structures(table: TextTable, name: str, bad: BadRows, folder: Path) -> InputCells:
-    from matscout.data.structure_files import load_structure, structure_path
+def _structures(
+    table: TextTable, name: str, bad: BadRows, folder: Path, store: GraphStore | None
+) -> InputCells:
+    from matscout.data.structure_files import attempted, structure_source, structure_text
 
     cells = table.column(name)
     paths: dict[str, str] = {}
+    texts = {}
     wrong: dict[str, str] = {}
-    for cell in set(cells):
+    for cell in dict.fromkeys(cells):
         try:
-            path = structure_path(folder, cell)
-            load_structure(path)
-            paths[cell] = str(path)
+            paths[cell] = structure_source(folder, cell)
+            texts[cell] = structure_text(paths[cell])
         except InputError as error:
             wrong[cell] = f"{error.where}: {error.what}"
+    for cell, found in zip(texts, attempted(list(texts.values()), store), strict=True):
+        if isinstance(found, InputError):
+            wrong[cell] = f"{found.where}: {found.what}"
     for row, cell in enumerate(cells):
         if cell in wrong:
             bad.add(row, f"{name!r}: {wrong[cell]}", "mend the file")

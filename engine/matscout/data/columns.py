@@ -142,11 +142,21 @@ def _is_numbered(name: str, known: Sequence[str]) -> bool:
 
 
 def _are_structures(distinct: set[str], folder: Path) -> bool:
-    """At least half name files that are there. (The others are mistakes, to be named by row.)"""
-    if not all(_names_structure(cell) for cell in distinct):
+    """At least half hold JSON or name files that are there. (The others are mistakes, to be named by
+    row.)"""
+    held = {cell for cell in distinct if is_structure_json(cell)}
+    if not all(_names_structure(cell) for cell in distinct - held):
         return False
-    there = sum(1 for cell in distinct if os.path.isfile(folder / cell))  # quiet on odd names
+    files = sum(
+        1 for cell in distinct - held if os.path.isfile(folder / cell)
+    )  # quiet on odd names
+    there = len(held) + files
     return 2 * there >= len(distinct)
+
+
+def is_structure_json(cell: str) -> bool:
+    """Whether a cell holds a structure in pymatgen's JSON, rather than a file's name."""
+    return cell.startswith("{") and '"lattice"' in cell and '"sites"' in cell
 
 
 def _names_structure(cell: str) -> bool:

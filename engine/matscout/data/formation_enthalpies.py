@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from pymatgen.analysis import prototypes
+from pymatgen import analysis
 from pymatgen.core import Composition
 
 from matscout.errors import InputError
@@ -38,7 +38,7 @@ def formation_enthalpies() -> FormationEnthalpies:
 
     Raises InputError where this pymatgen ships no such file.
     """
-    path = Path(prototypes.__file__).parents[1] / "compatibility" / "exp_compounds.json.gz"
+    path = Path(analysis.__path__[0]) / "compatibility" / "exp_compounds.json.gz"
     if not path.is_file():
         raise InputError("formation enthalpies", "this pymatgen ships none", "pin pymatgen")
     with gzip.open(path, "rt", encoding="utf-8") as file:

@@ -142,16 +142,14 @@ class PoolFeatures:
 
     def _crystals(self, name: str) -> Array:
         from matscout.data.crystal_features import crystal_features
-        from matscout.data.structure_files import load_structure
+        from matscout.data.structure_files import load_texts, structure_text
 
-        structures, names = [], []
-        for candidate, path in zip(self.pool.ids, self._texts(name), strict=True):
-            names.append(f"space.pool.{name}: candidate {candidate!r}")
-            try:
-                structures.append(load_structure(path))
-            except InputError as error:
-                raise error.within(names[-1]) from None
-        return crystal_features(structures, names)
+        names = [f"space.pool.{name}: candidate {candidate!r}" for candidate in self.pool.ids]
+        texts = [
+            structure_text(source, where)
+            for source, where in zip(self._texts(name), names, strict=True)
+        ]
+        return crystal_features(load_texts(texts), names)
 
 
 def _varies(columns: Array, tolerance: float) -> NDArray[np.bool_]:

@@ -14,6 +14,8 @@ from matscout.pool import KINDS, Pool
 from matscout.space import Space
 from matscout.trial import Value
 
+_MAX_BYTES = 10_000_000
+
 
 def read_space(raw: Mapping[str, Any], base: Path) -> Space:
     """The space that a config's `[space]` table describes; files are sought from `base`.
@@ -60,13 +62,17 @@ def ready_space(name: str) -> Path:
 
 def _from_file(path: Path) -> Space:
     try:
-        text = path.read_text(encoding="utf-8")
+        with open(path, "rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+        text = data.decode()
     except (OSError, UnicodeDecodeError) as error:
         what = getattr(error, "strerror", None) or "not UTF-8"
         raise InputError(str(path), f"cannot be read ({what})", "check the path") from None
+    if len(data) > _MAX_BYTES:
+        raise InputError(str(path), f"is larger than {_MAX_BYTES} bytes", "is it a space?")
     try:
         return Space.from_dict(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no TOML, or a number of 5,000 digits
         raise InputError(str(path), f"is not TOML: {error}") from None
     except InputError as error:
         raise error.within(str(path)) from None
@@ -111,6 +117,7 @@ def read_pool(
     a slip of the pen would leave it out without a word.
     """
     table = read_text_table(path)
+    _check_ids(table, id)
     kinds = kinds or {}
     for name in kinds:
         table.column(name)
@@ -139,6 +146,14 @@ def read_pool(
         return Pool.from_rows(rows, id=id, features=features, kinds=kinds)
     except InputError as error:
         raise error.within(str(path)) from None
+
+
+def _check_ids(table: TextTable, name: str) -> None:
+    """People get a candidate's id in a file to fill in, and must be able to hand it back as it is."""
+    for row, cell in enumerate(table.column(name)):
+        if not cell.isprintable() or "  " in cell or cell != cell.strip():
+            what = f"candidate id {cell!r:.60} must be printable text without double spaces"
+            raise InputError(table.at(row), what, "rename it")
 
 
 def _check_numbers(table: TextTable, name: str) -> None:

@@ -75,10 +75,12 @@ def _kept(
         hashlib.sha256(version + crystal_features.key_of(s).encode()).hexdigest()
         for s in structures
     ]
-    missing = [k for k, key in enumerate(keys) if store.get(key) is None]
+    known = {key: record["x"] for key in keys if (record := store.get(key)) is not None}
+    missing = [k for k, key in enumerate(keys) if key not in known]
     for first in range(0, len(missing), _TO_A_PACK):
         part = missing[first : first + _TO_A_PACK]
         table = compute([structures[k] for k in part], [said[k] for k in part])
-        store.add({keys[k]: {"x": row} for k, row in zip(part, table, strict=True)})
-    found = [store.get(key) for key in keys]
-    return np.array([record["x"] for record in found if record is not None], dtype=np.float64)
+        made = {keys[k]: row for k, row in zip(part, table, strict=True)}
+        store.add({key: {"x": row} for key, row in made.items()})
+        known |= made  # not read back: the store may be deleted at any time
+    return np.array([known[key] for key in keys], dtype=np.float64)

@@ -1,33 +1,38 @@
-"""Crystals with a target each, from a pymatgen JSON file or from a folder of CIF and POSCAR files.
-
-Structures are rebuilt from plain numbers. pymatgen's own `from_dict` also decodes site properties,
-and that imports whatever module the file names.
-"""
+"""Crystals with a target each, from a pymatgen JSON file or from a folder of CIF and POSCAR files."""
 
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import os
 import re
-import warnings
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pymatgen.core import Element, Lattice, Structure
+from pymatgen.core import Structure
 
+from matscout.data.structure_files import load_each
+from matscout.data.structure_text import (
+    MAX_SITES,
+    MAX_STRUCTURE_BYTES,
+    checked,
+    structure_from_dict,
+    structure_to_dict,
+)
 from matscout.data.tables import read_table
 from matscout.data.text_table import as_number
+from matscout.data.unpacked import unpacked
 from matscout.errors import InputError
 
-MAX_STRUCTURE_BYTES = 10 * 2**20
+__all__ = [
+    "MAX_SITES", "MAX_STRUCTURE_BYTES", "StructureSet", "checked", "load_structures",
+    "save_structures", "structure_from_dict", "structure_to_dict",
+]  # fmt: skip
+
 MAX_FILE_BYTES = 512 * 2**20
-MAX_SITES = 5_000
 SUFFIXES = (".cif", ".vasp", ".poscar")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -83,73 +88,6 @@ def save_structures(path: str | Path, found: StructureSet, target: str = "target
     os.replace(draft, path)
 
 
-def structure_to_dict(structure: Structure) -> dict[str, Any]:
-    """The part of pymatgen's dictionary that makes an ordered crystal; pymatgen reads it too."""
-    return {
-        "@module": "pymatgen.core.structure",
-        "@class": "Structure",
-        "lattice": {"matrix": structure.lattice.matrix.tolist()},
-        "sites": [
-            {
-                "species": [{"element": site.specie.symbol, "occu": 1}],
-                "abc": site.frac_coords.tolist(),
-                "xyz": site.coords.tolist(),
-            }
-            for site in structure
-        ],
-    }
-
-
-def structure_from_dict(raw: Any, where: str = "structure") -> Structure:
-    """An ordered crystal from pymatgen's dictionary: lattice matrix, elements, fractional sites.
-
-    Oxidation states, properties and labels are left behind. Raises InputError.
-    """
-    try:
-        matrix = np.array(raw["lattice"]["matrix"], dtype=float)
-        sites = raw["sites"]
-        if not isinstance(sites, list) or not 1 <= len(sites) <= MAX_SITES:
-            raise InputError(
-                where, f"a crystal has 1 to {MAX_SITES:,} sites", "take a smaller cell"
-            )
-        symbols = [_symbol(site["species"], f"{where}: site {k}") for k, site in enumerate(sites)]
-        coords = np.array([site["abc"] for site in sites], dtype=float)
-    except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise InputError(where, f"not a pymatgen structure ({error!r:.80})") from None
-    if matrix.shape != (3, 3) or coords.shape != (len(sites), 3):
-        raise InputError(where, "lattice must be 3x3 numbers and each site three")
-    return checked(Structure(Lattice(matrix), symbols, coords), where)
-
-
-def checked(structure: Structure, where: str) -> Structure:
-    """`structure`, if a neighbour search in it ends: finite, ordered, with a cell of sane size."""
-    if not 1 <= len(structure) <= MAX_SITES:
-        raise InputError(where, f"{len(structure)} sites; 1 to {MAX_SITES:,} are allowed")
-    if not structure.is_ordered:
-        raise InputError(
-            where, f"{structure.formula} has partly occupied sites", "use an ordered approximant"
-        )
-    matrix = structure.lattice.matrix
-    if not (np.isfinite(matrix).all() and np.isfinite(structure.frac_coords).all()):
-        raise InputError(where, "a lattice or a coordinate is not finite")
-    volume = abs(float(np.linalg.det(matrix)))
-    # Half an angstrom cubed an atom is denser than anything under pressure; a cell flatter than
-    # half an angstrom would make the neighbour search walk through millions of images.
-    dense = volume < 0.5 * len(structure)
-    if dense or (1 / np.linalg.norm(np.linalg.inv(matrix), axis=0)).min() < 0.5:
-        raise InputError(where, f"a cell of {volume:.3g} cubic angstrom for {len(structure)} atoms")
-    return structure
-
-
-def _symbol(species: Any, where: str) -> str:
-    if len(species) != 1 or abs(float(species[0].get("occu", 1)) - 1.0) > 1e-6:
-        raise InputError(where, "partly occupied", "use an ordered approximant")
-    symbol = species[0]["element"]
-    if not Element.is_valid_symbol(symbol):
-        raise InputError(where, f"no element is called {symbol!r:.20}")
-    return str(Element(symbol).symbol)
-
-
 def _from_file(path: Path, target: str) -> Iterator[tuple[str, Structure, float]]:
     stem = path.name.removesuffix(".gz")
     if not stem.endswith((".json", ".jsonl")):
@@ -170,7 +108,7 @@ def _from_file(path: Path, target: str) -> Iterator[tuple[str, Structure, float]
 
 
 def _records(path: Path, target: str) -> Iterator[tuple[str, Any]]:
-    raw = _parse(_bytes(path), str(path))
+    raw = _parse(unpacked(path, MAX_FILE_BYTES), str(path))
     if isinstance(raw, dict) and {"columns", "data"} <= raw.keys():  # Matbench: a pandas split
         raw = [dict(zip(raw["columns"], row, strict=False)) for row in raw["data"]]
     if not isinstance(raw, list):
@@ -180,7 +118,7 @@ def _records(path: Path, target: str) -> Iterator[tuple[str, Any]]:
 
 
 def _lines(path: Path) -> Iterator[tuple[str, Any]]:
-    for number, line in enumerate(_bytes(path).splitlines(), start=1):
+    for number, line in enumerate(unpacked(path, MAX_FILE_BYTES).splitlines(), start=1):
         if line.strip():
             where = f"{path}: line {number}"
             if len(line) > MAX_STRUCTURE_BYTES:
@@ -195,19 +133,6 @@ def _parse(data: bytes, where: str) -> Any:
         raise InputError(where, f"not JSON ({error!s:.80})") from None
 
 
-def _bytes(path: Path) -> bytes:
-    """The file's bytes, unpacked, and never more than the limit: a small archive can hold a sea."""
-    try:
-        with open(path, "rb") as file:
-            stream = gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file
-            data = stream.read(MAX_FILE_BYTES + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(str(path), f"cannot be read ({error!s:.80})") from None
-    if len(data) > MAX_FILE_BYTES:
-        raise InputError(str(path), f"more than {MAX_FILE_BYTES:,} bytes", "split the file")
-    return data
-
-
 def _from_folder(folder: Path, target: str) -> Iterator[tuple[str, Structure, float]]:
     tables = sorted(folder.glob("*.csv"))
     if len(tables) != 1:
@@ -215,7 +140,8 @@ def _from_folder(folder: Path, target: str) -> Iterator[tuple[str, Structure, fl
             str(folder), f"holds {len(tables)} CSV files", "keep one, with id and target"
         )
     table = read_table(tables[0], target, inputs=["id"], categorical=["id"])
-    for name, value in zip(table.categorical["id"], table.target, strict=True):
+    paths = []
+    for name in table.categorical["id"]:
         where = f"{tables[0]}: id '{name}'"
         if not _ID.fullmatch(name):
             raise InputError(where, "letters, digits, '.', '_' and '-' only, 64 at most")
@@ -223,37 +149,6 @@ def _from_folder(folder: Path, target: str) -> Iterator[tuple[str, Structure, fl
         if len(found) != 1 or found[0].is_symlink():
             what = "no structure file" if not found else "several structure files, or a link"
             raise InputError(where, what, f"put one of {name}{{{','.join(SUFFIXES)}}} beside it")
-        yield name, read_structure(found[0]), float(value)
-
-
-def read_structure(path: Path) -> Structure:
-    """The crystal in one CIF or POSCAR file. Raises InputError."""
-    try:
-        if path.stat().st_size > MAX_STRUCTURE_BYTES:
-            raise InputError(str(path), f"a structure may have {MAX_STRUCTURE_BYTES:,} bytes")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(str(path), f"cannot be read ({error!s:.80})") from None
-    is_cif = path.suffix.lower() == ".cif"
-    if not is_cif:
-        _check_poscar(text, str(path))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            structure = Structure.from_str(text, fmt="cif" if is_cif else "poscar")
-            structure.remove_oxidation_states()
-    except Exception as error:  # the parsers raise whatever the text makes them stumble over
-        raise InputError(str(path), f"not a structure ({error!s:.80})") from None
-    return checked(structure, str(path))
-
-
-def _check_poscar(text: str, where: str) -> None:
-    """Elements named, and as many sites as are allowed, before the parser makes a list of them."""
-    lines = [line.split() for line in io.StringIO(text)]
-    if len(lines) < 8:
-        raise InputError(where, "not a POSCAR file: fewer than eight lines")
-    if not lines[5] or not lines[5][0][:1].isalpha():
-        raise InputError(where, "line 6 names no elements", "write them above the counts")
-    counts = [int(word) for word in lines[6] if word.isdecimal() and len(word) < 10]
-    if not counts or len(counts) < len(lines[6]) or not 1 <= sum(counts) <= MAX_SITES:
-        raise InputError(where, f"line 7 must count 1 to {MAX_SITES:,} sites")
+        paths.append(str(found[0]))
+    structures = load_each(paths)
+    yield from zip(table.categorical["id"], structures, table.target.tolist(), strict=True)

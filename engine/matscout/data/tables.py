@@ -1,4 +1,4 @@
-"""A CSV file as a small frozen table: numbers, words, one target. A bad cell is named by line."""
+"""A table's file as a small frozen table: numbers, words, one target. A bad cell is named by line."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class Table:
     `numeric` maps a column to (n,) floats, NaN where missing; `categorical` to (n,) text, "" where
     missing. `target` is (n,) floats; for classes, each label's place in `classes` (sorted).
     `groups` is the text of the group column, (n,), or None; `times` the numbers of the column of times
-    (see times.py), (n,), or None.
+    (see times.py), (n,), or None. Of a column of structures `categorical` has the reduced formulas,
+    and `blocks`, by name, (n, k) numbers on what else is known of them.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Table:
     classes: tuple[str, ...] = ()
     groups: np.ndarray | None = None
     times: np.ndarray | None = None
+    blocks: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.target)
@@ -57,12 +59,15 @@ def read_table(
     time: str | None = None,
     classes: bool = False,
     censored: str = "refuse",
+    structures: str | None = None,
+    structure_cache: Path | None = None,
 ) -> Table:
-    """Read comma-separated UTF-8 with a header.
+    """Read a table: comma-separated UTF-8 with a header, JSON or Parquet (`read_text_table`).
 
     `inputs` are the columns to learn from (all but target, group and time, if None). A column of numbers
     is numeric unless it is listed in `categorical`. With `classes` the target is a label. Of a target
-    such as `<1E-10` the bound is taken as the value if `censored` is "bound".
+    such as `<1E-10` the bound is taken as the value if `censored` is "bound". `structures` is a
+    column of crystal structures, an input in any case (see structure_column.py).
 
     Raises InputError for a file that is missing, too large, empty or ragged, for an unknown column,
     and for a target that is missing or no finite number, with its line.
@@ -78,9 +83,11 @@ def read_table(
             raise InputError(
                 raw.name, f"'{target}' is both input and target", "drop it from inputs"
             )
+    if structures is not None and structures not in chosen:
+        chosen.append(structures)
     if not chosen:
         raise InputError(raw.name, "no input column beside the target", "add one")
-    words = list(categorical)
+    words = [*categorical, *([] if structures is None else [structures])]
     for column in words:
         raw.column(column)
     labels: tuple[str, ...] = ()
@@ -92,7 +99,15 @@ def read_table(
         values = _target(raw, target, goal, bounds=censored == "bound")
     numeric, text = _inputs(raw, chosen, words)
     times = None if time is None else as_times(raw.column(time), f"{raw.name}: {time!r}")
-    return Table(raw.name, target, values, numeric, text, labels, groups, times)
+    blocks: dict[str, np.ndarray] = {}
+    if structures is not None:
+        from matscout.data.structure_column import structure_column
+
+        crystals = structure_column(raw, structures, Path(path).parent, structure_cache)
+        text[structures] = np.array(crystals.formulas, dtype=object)
+        blocks = dict(crystals.blocks)
+        groups = text[structures] if group == structures else groups
+    return Table(raw.name, target, values, numeric, text, labels, groups, times, blocks)
 
 
 def _target(raw: TextTable, name: str, cells: list[str], *, bounds: bool) -> np.ndarray:

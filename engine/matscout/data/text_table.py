@@ -1,4 +1,4 @@
-"""A CSV file as text, with the line of every cell, so that whoever reads on can name what is wrong."""
+"""A table as text, with the line of every cell, so that whoever reads on can name what is wrong."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from matscout.data.table_files import reader_for
 from matscout.errors import InputError, did_you_mean
 
 MAX_BYTES = 64 * 2**20
@@ -19,12 +20,15 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
 
 @dataclass(frozen=True)
 class TextTable:
-    """The text of a file: column names, cells by row, and the line each row ends on."""
+    """The text of a file: column names, cells by row, and the line each row ends on (of a file without
+    lines: its number, from 1; `unit` says which).
+    """
 
     name: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     lines: tuple[int, ...]
+    unit: str = "line"
 
     def column(self, name: str) -> list[str]:
         """The cells of a column; InputError names the nearest one if there is none."""
@@ -33,18 +37,36 @@ class TextTable:
         place = self.header.index(name)
         return [row[place] for row in self.rows]
 
+    def only(self, rows: Sequence[int]) -> TextTable:
+        """These rows, by number, and no trace of the others."""
+        kept = tuple(self.rows[row] for row in rows)
+        return replace(self, rows=kept, lines=tuple(self.lines[row] for row in rows))
+
     def at(self, row: int) -> str:
         """Where a row stands, for an error."""
-        return f"{self.name}: line {self.lines[row]}"
+        return f"{self.name}: {self.unit} {self.lines[row]}"
 
 
 def read_text_table(path: Path, header: Sequence[str] | None = None) -> TextTable:
-    """Read comma-separated UTF-8 with a header, cells stripped of outer blanks.
+    """Read comma-separated UTF-8 with a header, cells stripped of outer blanks; files that end in
+    .json, .jsonl (.gz of either) or .parquet as `table_files` says.
 
-    A file without one gets its column names from `header`. Raises InputError for a file that is
-    missing, too large, empty, ragged, or not separated by commas, and for a column without a name or
-    with the name of another.
+    A CSV file without a header gets its column names from `header`. Raises InputError for a file that
+    is missing, too large, empty, ragged, or not separated by commas, and for a column without a name
+    or with the name of another.
     """
+    reader = reader_for(path)
+    if reader is not None:
+        names, cells = reader(path)
+        if not cells or not names:
+            raise InputError(str(path), "an empty table", "it needs a column and at least one row")
+        found = TextTable(str(path), names, cells, tuple(range(1, len(cells) + 1)), "row")
+        _check_shape(found)
+        return found
+    return _read_csv(path, header)
+
+
+def _read_csv(path: Path, header: Sequence[str] | None) -> TextTable:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -58,6 +80,7 @@ def read_text_table(path: Path, header: Sequence[str] | None = None) -> TextTabl
         raise InputError(str(path), f"not UTF-8 at byte {error.start}", "save as UTF-8") from None
     except OSError as error:
         raise InputError(str(path), f"cannot be read ({error.strerror})") from None
+    csv.field_size_limit(MAX_BYTES)  # Python's own, 128 KiB, is a structure of some 400 sites
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows, lines = [], []
     try:

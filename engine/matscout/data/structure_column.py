@@ -1,0 +1,54 @@
+"""A column of structures as a model sees it: what each is made of, and blocks of numbers on the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matscout.data.graphs import GraphStore
+from matscout.data.structure_blocks import structure_blocks
+from matscout.data.structure_files import load_texts, structure_source, structure_text
+from matscout.data.text_table import TextTable, is_missing
+from matscout.errors import InputError
+
+BLOCKS = ("chgnet", "geometry")
+"""Beside the composition, which becomes two blocks as any formula does."""
+
+
+@dataclass(frozen=True)
+class StructureColumn:
+    """`formulas` (n,) are reduced; `blocks` has (n, 64) features of CHGNet and (n, 10) of geometry."""
+
+    formulas: tuple[str, ...]
+    blocks: dict[str, NDArray[np.float64]]
+
+
+def structure_store(cache: Path | None) -> GraphStore | None:
+    """Where parsed structures are kept in the folder `cache`."""
+    return None if cache is None else GraphStore(cache / "parsed")
+
+
+def structure_column(
+    table: TextTable, name: str, folder: Path, cache: Path | None = None
+) -> StructureColumn:
+    """The column's cells are paths below `folder`, or pymatgen's JSON. In the folder `cache`, if
+    given, what was read and computed is kept by its content. InputError with the line of a cell
+    that is empty, names no file, or holds no ordered crystal, and where CHGNet is not installed.
+    """
+    texts, lines = [], []
+    for row, cell in enumerate(table.column(name)):
+        where = table.at(row)
+        if is_missing(cell):
+            raise InputError(where, f"no structure in column '{name}'", "fill it in, drop the row")
+        try:
+            texts.append(structure_text(structure_source(folder, cell), where))
+        except InputError as error:
+            raise (error if error.where.startswith(where) else error.within(where)) from None
+        lines.append(texts[-1].where)
+    structures = load_texts(texts, structure_store(cache))
+    made = structure_blocks(structures, folder=cache, names=lines, wanted=BLOCKS)
+    formulas = tuple(one.composition.reduced_formula for one in structures)
+    return StructureColumn(formulas, {block: made[block][1] for block in BLOCKS})
