@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from matscout.data.bonding import bonding_features
 from matscout.data.composition import composition_features, element_fractions
 from matscout.errors import InputError
 from matscout.models import columns as co
@@ -22,8 +23,10 @@ def table() -> co.Columns:
 
 def test_formulas_become_fractions_and_statistics() -> None:
     data = table()
-    (first, a, b), (second, c, d) = data.blocks
-    assert (first, second, a, b, data.numbers) == ("fractions", "statistics", 1, c, d)
+    (first, a, b), (second, c, d), (third, e, f) = data.blocks
+    assert (first, second, third) == ("fractions", "statistics", "bonding")
+    assert (a, b, d, data.numbers) == (1, c, e, f)
+    assert np.array_equal(data.x[:, e:f], bonding_features(list(FORMULAS))[1])
     assert np.array_equal(data.x[:, a:b], element_fractions(list(FORMULAS))[1])
     assert np.array_equal(data.x[:, c:d], composition_features(list(FORMULAS))[1])
     assert data.x.shape[1] == data.numbers + 1
@@ -31,20 +34,27 @@ def test_formulas_become_fractions_and_statistics() -> None:
 
 def test_features_choose_among_them_and_keep_the_rest() -> None:
     data = table()
-    fractions = data.blocks[0][2] - data.blocks[0][1]
-    for features, wide in (("fractions", fractions), ("statistics", data.numbers - 1 - fractions)):
+    wide_of = {name: last - first for name, first, last in data.blocks}
+    for features in ("fractions", "statistics"):
+        wide = wide_of[features]
         settings = PrepareSettings(features=features)
         prepared = co.preparation(data, settings).fit_transform(data.x)
         assert prepared.shape[1] == 1 + wide + 6
         blocks = co.prepared_blocks(data, settings)
         assert blocks == (("numbers", 0, 1), (features, 1, 1 + wide), ("words", 1 + wide, -1))
         assert np.isfinite(prepared).all()
+    plain, rich = (
+        [name for name, *_ in co.prepared_blocks(data, PrepareSettings(features=features))]
+        for features in ("all", "bonding")
+    )
+    assert plain == ["numbers", "fractions", "statistics", "words"]
+    assert rich == [*plain[:-1], "bonding", "words"]
 
 
 def test_blocks_made_elsewhere_and_what_is_refused() -> None:
     chgnet = np.ones((30, 4))
     data = co.columns({}, {"formula": FORMULAS}, ("formula",), {"chgnet": chgnet})
-    assert data.blocks[2][0] == "chgnet" and np.array_equal(data.x[:, -4:], chgnet)
+    assert data.blocks[-1][0] == "chgnet" and np.array_equal(data.x[:, -4:], chgnet)
     with pytest.raises(InputError, match="no column of them"):
         tabular.pipeline(
             "linear", "regression", co.columns({"a": np.ones(3)}, {}), {"features": "fractions"}, 0

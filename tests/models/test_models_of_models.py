@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from gpytorch.kernels import AdditiveKernel
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import ExtraTreesRegressor, VotingRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern
@@ -17,6 +17,7 @@ from matscout.models import names, tabular
 from matscout.models.average import AverageRegressor
 from matscout.models.block_matern import BlockMaternClassifier, BlockMaternRegressor
 from matscout.models.hurdle import Hurdle
+from matscout.models.imbalance.inner import TakesBeside
 from matscout.models.network import MlpClassifier
 from matscout.models.tabular import Columns
 
@@ -50,6 +51,29 @@ def test_a_hurdle_without_an_atom_or_with_nothing_else() -> None:
     assert (Hurdle(LogisticRegression(), DummyRegressor()).fit(x, y).predict(x) == 0).all()
     y[3] = 7.0
     assert np.isfinite(Hurdle(LogisticRegression(), DummyRegressor()).fit(x, y).predict(x)).all()
+
+
+class _Spy(TakesBeside, ClassifierMixin, BaseEstimator):
+    """A classifier that keeps the groups it was given."""
+
+    def fit(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        groups: np.ndarray | None = None,
+        amounts: np.ndarray | None = None,
+    ) -> _Spy:
+        self.classes_, self.groups_ = np.unique(y), groups
+        return self
+
+
+def test_a_hurdle_hands_groups_to_its_classifier() -> None:
+    x, y = rows(40)
+    y, groups = np.where(x[:, 0] > 0, y, 0.0), np.arange(40) // 2
+    own = tabular.fit(Hurdle(_Spy(), LinearRegression()), x, y, groups)
+    assert np.array_equal(own.classifier_.groups_, groups)
+    alone = Hurdle(_Spy(), LinearRegression()).fit(x, y).classifier_
+    assert alone is not None and alone.groups_ is None
 
 
 def test_an_average_is_scikit_learn_s_vote() -> None:

@@ -209,7 +209,7 @@ def group_finding(
         f" compositions, {largest} in {most} rows"
     )
     texts = len({cell for cell in sheet.raw.column(column) if not is_missing(cell)})
-    if texts > len(counts):
+    if texts > len(counts) and sheet.columns[column].kind == "formula":
         what += f" (written in {texts} ways: make a column of one text for each, and group by that)"
     yield finding(
         "groups", "matters", what, columns=[column], lines=sheet.lines(shared),
@@ -227,7 +227,7 @@ def input_groups(sheet: Sheet, seen: Replicates) -> Iterator[Finding]:
         f" ({len(sheet) - len(rows) + len(seen.groups)} different inputs): replicates"
     )
     made = finding("groups", "matters", what, lines=sheet.lines(rows), split="grouped")
-    mend = 'split = "grouped" with a column that is the same for replicates (group = …)'
+    mend = 'split = "grouped", group = "equal inputs" (or a column that is the same for replicates)'
     yield Finding(
         made.kind, made.level, what,
         "a random split puts replicates of one experiment on both sides: the score says how well"

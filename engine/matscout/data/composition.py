@@ -31,7 +31,7 @@ _BLOCK = 16_384
 
 
 @cache
-def _valence(element: Element) -> Mapping[str, float]:
+def valence_electrons(element: Element) -> Mapping[str, float]:
     """Electrons by subshell outside the noble gas before. Raises KeyError where pymatgen has none."""
     core = max((z for z in (0, 2, 10, 18, 36, 54, 86) if z < element.Z), default=0)
     closed = (
@@ -51,7 +51,7 @@ def _plain(name: str) -> Callable[[Element], float]:
 
 
 def _in_subshell(kind: str) -> Callable[[Element], float]:
-    return lambda element: _valence(element)[kind]
+    return lambda element: valence_electrons(element)[kind]
 
 
 PROPERTIES: Mapping[str, Callable[[Element], float]] = {
@@ -70,7 +70,7 @@ PROPERTIES: Mapping[str, Callable[[Element], float]] = {
     "valence p electrons": _in_subshell("p"),
     "valence d electrons": _in_subshell("d"),
     "valence f electrons": _in_subshell("f"),
-    "valence electrons": lambda element: math.fsum(_valence(element).values()),
+    "valence electrons": lambda element: math.fsum(valence_electrons(element).values()),
 }
 """Valence electrons are those outside the core of the noble gas before, filled d and f shells
 included (as in Ward's tables)."""
@@ -86,8 +86,9 @@ def composition_features(formulas: Sequence[str]) -> tuple[list[str], Array]:
     names += [f"{statistic} {name}" for name in PROPERTIES for statistic in STATISTICS]
     values = np.empty((len(formulas), len(names)))
     for first in range(0, len(formulas), _BLOCK):
-        block = _Fractions.of(formulas[first : first + _BLOCK])
-        values[first : first + _BLOCK] = np.hstack([_norms(block), _statistics(block)])
+        block = Fractions.of(formulas[first : first + _BLOCK])
+        of_elements = statistics(block, element_table())
+        values[first : first + _BLOCK] = np.hstack([_norms(block), of_elements])
     return names, values
 
 
@@ -98,7 +99,7 @@ def element_fractions(formulas: Sequence[str]) -> tuple[list[str], Array]:
     """
     if not formulas:
         return [], np.zeros((0, 0))
-    found = _Fractions.of(formulas)
+    found = Fractions.of(formulas)
     numbers, column = np.unique(found.z, return_inverse=True)
     values = np.zeros((len(formulas), len(numbers)))
     values[found.row, column] = found.fraction
@@ -106,7 +107,7 @@ def element_fractions(formulas: Sequence[str]) -> tuple[list[str], Array]:
 
 
 @dataclass(frozen=True)
-class _Fractions:
+class Fractions:
     """The elements of `n` formulas one after another, k in all: each row number, atomic number and
     fraction, (k,); `start` (n,) is where a formula begins.
     """
@@ -117,7 +118,7 @@ class _Fractions:
     start: NDArray[np.int64]
 
     @classmethod
-    def of(cls, formulas: Sequence[str]) -> _Fractions:
+    def of(cls, formulas: Sequence[str]) -> Fractions:
         parsed = [amounts(formula) for formula in formulas]
         counts = np.array([len(pairs) for pairs in parsed])
         z = np.array([z for pairs in parsed for z, _ in pairs])
@@ -127,7 +128,7 @@ class _Fractions:
         return cls(row, z, amount / np.add.reduceat(amount, start)[row], start)
 
 
-def _norms(found: _Fractions) -> Array:
+def _norms(found: Fractions) -> Array:
     """(n, norms): the number of elements for p = 0, else (Σ x_i^p)^(1/p)."""
     columns = [
         np.add.reduceat(found.fraction**p, found.start) ** (1.0 / p if p else 1.0) for p in NORMS
@@ -135,9 +136,10 @@ def _norms(found: _Fractions) -> Array:
     return np.stack(columns, axis=1)
 
 
-def _statistics(found: _Fractions) -> Array:
-    """(n, properties * statistics), the statistics of one property side by side."""
-    p, x = element_table()[found.z], found.fraction[:, None]
+def statistics(found: Fractions, table: Array) -> Array:
+    """(n, properties * statistics), the statistics of one property side by side; `table` (119,
+    properties) has those of element Z in row Z."""
+    p, x = table[found.z], found.fraction[:, None]
     low = np.minimum.reduceat(p, found.start, axis=0)
     high = np.maximum.reduceat(p, found.start, axis=0)
     # Clipped: where all elements share a value, rounding would make a spread of noise.
@@ -149,17 +151,22 @@ def _statistics(found: _Fractions) -> Array:
 
 @cache
 def element_table() -> Array:
-    """(119, properties): row Z holds the properties of element Z; row 0 is empty (zeros).
+    """(119, properties): `property_table` of PROPERTIES."""
+    return property_table(PROPERTIES)
+
+
+def property_table(properties: Mapping[str, Callable[[Element], float]]) -> Array:
+    """(119, properties), read-only: row Z holds the properties of element Z; row 0 is empty (zeros).
 
     What pymatgen has no value for is the mean over the elements of the same group that have one
     (lanthanides and actinides belong to group 3), or over all where the group has none.
     """
     elements = [Element.from_Z(z) for z in range(1, _ELEMENTS + 1)]
     group = np.array([element.group for element in elements])
-    table = np.zeros((_ELEMENTS + 1, len(PROPERTIES)))
+    table = np.zeros((_ELEMENTS + 1, len(properties)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pymatgen warns of every value that it has not
-        for column, of in enumerate(PROPERTIES.values()):
+        for column, of in enumerate(properties.values()):
             values = np.array([_or_nan(of, element) for element in elements])
             known = np.isfinite(values)
             for place in np.flatnonzero(~known):
@@ -173,5 +180,5 @@ def element_table() -> Array:
 def _or_nan(of: Callable[[Element], float], element: Element) -> float:
     try:
         return of(element)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (LookupError, TypeError, ValueError, AttributeError):
         return math.nan

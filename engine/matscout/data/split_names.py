@@ -11,3 +11,6 @@ REPEATED = {"repeated": "kfold", "repeated_stratified": "stratified"}
 
 GROUPED = ("grouped", "stratified_grouped")
 """Kinds that need a group for every row, and keep it whole."""
+
+EQUAL_INPUTS = "equal inputs"
+"""In place of a column's name: rows with the same inputs are one group."""

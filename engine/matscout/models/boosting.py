@@ -50,6 +50,7 @@ class LightGbmRegressor(RegressorMixin, _LightGbm):
         subsample: float = 1.0,
         reg_alpha: float = 0.0,
         reg_lambda: float = 0.0,
+        max_bin: int = 255,
         random_state: int | None = None,
     ) -> None:
         self.loss = loss
@@ -62,6 +63,7 @@ class LightGbmRegressor(RegressorMixin, _LightGbm):
         self.subsample = subsample
         self.reg_alpha = reg_alpha
         self.reg_lambda = reg_lambda
+        self.max_bin = max_bin
         self.random_state = random_state
 
     def fit(
@@ -95,6 +97,7 @@ class LightGbmClassifier(ClassifierMixin, _LightGbm):
         subsample: float = 1.0,
         reg_alpha: float = 0.0,
         reg_lambda: float = 0.0,
+        max_bin: int = 255,
         random_state: int | None = None,
     ) -> None:
         self.loss = loss
@@ -108,6 +111,7 @@ class LightGbmClassifier(ClassifierMixin, _LightGbm):
         self.subsample = subsample
         self.reg_alpha = reg_alpha
         self.reg_lambda = reg_lambda
+        self.max_bin = max_bin
         self.random_state = random_state
 
     def fit(

@@ -12,6 +12,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler
 
+from matscout.data.bonding import bonding_features
 from matscout.data.composition import composition_features, element_fractions
 from matscout.errors import InputError, did_you_mean
 from matscout.models.hyperparameters import PrepareSettings
@@ -20,8 +21,17 @@ MAX_CATEGORIES = 64
 """Columns that one column of words may become; rarer words share the last. A column of formulas
 would otherwise become as many columns as there are rows."""
 
-FRACTIONS, STATISTICS = "fractions", "statistics"
+FRACTIONS, STATISTICS, BONDING = "fractions", "statistics", "bonding"
 """Blocks that are made of a column of formulas; several columns make `fractions:NAME` each."""
+
+_OF_FORMULAS = (FRACTIONS, STATISTICS, BONDING)
+_SEEN = {
+    "all": (FRACTIONS, STATISTICS),
+    "fractions": (FRACTIONS,),
+    "statistics": (STATISTICS,),
+    "bonding": _OF_FORMULAS,
+}
+"""The blocks of formulas that a model sees, by `features`."""
 
 _SCALERS: dict[str, Callable[[], Any]] = {"standard": StandardScaler, "robust": RobustScaler}
 
@@ -49,10 +59,11 @@ def columns(
 ) -> Columns:
     """Inputs side by side. Codes only rename words, "" (missing) becomes NaN; nothing is fitted.
 
-    The words named in `formulas` are chemical formulas, and become two blocks: the fraction of each
+    The words named in `formulas` are chemical formulas, and become three blocks: the fraction of each
     element that occurs (no other row changes a fraction; one that only judged rows have is constant
-    in training), and statistics of the elements' properties. `more` are blocks made elsewhere, by
-    name, (n, k) each: CHGNet's features of a crystal, say. InputError for a cell that is no formula.
+    in training), statistics of the elements' properties, and what the elements may do together
+    (data/bonding.py; models see it where `features` asks for it). `more` are blocks made elsewhere,
+    by name, (n, k) each: CHGNet's features of a crystal, say. InputError for a cell that is no formula.
     """
     for name in formulas:
         if name not in words:
@@ -83,6 +94,7 @@ def _of_formulas(words: Mapping[str, np.ndarray], formulas: Sequence[str]) -> di
         try:
             made[FRACTIONS + tail] = element_fractions(cells)[1]
             made[STATISTICS + tail] = composition_features(cells)[1]
+            made[BONDING + tail] = bonding_features(cells)[1]
         except ValueError as error:
             what = str(error) if "" not in cells else f"row {cells.index('') + 1} has no formula"
             raise InputError(f"column '{name}'", what, "mend it, or drop the row") from None
@@ -96,13 +108,11 @@ def kept(data: Columns, settings: PrepareSettings) -> list[Block]:
     inside = {column for _, start, stop in data.blocks for column in range(start, stop)}
     alone = [("numbers", j, j + 1) for j in range(data.numbers) if j not in inside]
     named = list(data.blocks)
-    if settings.features != "all":
-        made = [block for block in named if _source(block) in (FRACTIONS, STATISTICS)]
-        if not made:
-            what = f"'{settings.features}' are of formulas, and no column of them was named"
-            raise InputError("params.features", what, "name one under formulas, or leave it out")
-        drop = STATISTICS if settings.features == FRACTIONS else FRACTIONS
-        named = [block for block in named if _source(block) != drop]
+    seen = _SEEN[settings.features]
+    if settings.features != "all" and not any(_source(block) in _OF_FORMULAS for block in named):
+        what = f"'{settings.features}' are of formulas, and no column of them was named"
+        raise InputError("params.features", what, "name one under formulas, or leave it out")
+    named = [b for b in named if _source(b) not in _OF_FORMULAS or _source(b) in seen]
     return [*alone, *named]
 
 

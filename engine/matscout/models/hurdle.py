@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 
+from matscout.models.imbalance.inner import TakesBeside, fit_beside
+
 RULES = ("gate", "expected")
 
 
-class Hurdle(RegressorMixin, BaseEstimator):
+class Hurdle(TakesBeside, RegressorMixin, BaseEstimator):
     """`classifier` says whether a target is the atom, `regressor` (fitted on the others alone) what it
     is otherwise. `combine`: gate takes the regressor's word where the classifier's label says so, and
     the atom elsewhere (near the median, for absolute errors); expected mixes both by probability
@@ -43,8 +45,15 @@ class Hurdle(RegressorMixin, BaseEstimator):
         self.least = least
         self.gate_at = gate_at
 
-    def fit(self, x: np.ndarray, y: np.ndarray) -> Hurdle:
-        """Inputs (n, d), targets (n,)."""
+    def fit(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        groups: np.ndarray | None = None,
+        amounts: np.ndarray | None = None,
+    ) -> Hurdle:
+        """Inputs (n, d), targets (n,). `groups` (n,), or None, are kept whole where the classifier has
+        inner folds, for calibration or a threshold; `amounts` it does not need."""
         values, counts = np.unique(y, return_counts=True)
         self.atom_ = float(values[counts.argmax()])
         beyond = y != self.atom_
@@ -53,7 +62,7 @@ class Hurdle(RegressorMixin, BaseEstimator):
             self.regressor_ = clone(self.regressor).fit(x, y)
             return self
         if beyond.any():
-            self.classifier_ = clone(self.classifier).fit(x, beyond.astype(int))
+            self.classifier_ = fit_beside(clone(self.classifier), x, beyond.astype(int), groups)
         if beyond.sum() >= 2:
             self.regressor_ = clone(self.regressor).fit(x[beyond], y[beyond])
         return self

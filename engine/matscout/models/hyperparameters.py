@@ -101,7 +101,8 @@ class PrepareSettings:
     `target_transform` is undone before a prediction is scored (`target_transform.py` has them all).
     `auto` standardises for models that care about the scale of their target (SVR, MLP) and does
     nothing for the others. `features` chooses among what was made of a column of formulas: the
-    fractions of the elements, statistics of their properties, or all; other columns always stay.
+    fractions of the elements, statistics of their properties, `all` of these two, or with `bonding`
+    also what the elements may do together; other columns always stay.
     """
 
     imputer: str = choice("median", "mean", "most_frequent")
@@ -109,7 +110,7 @@ class PrepareSettings:
     target_transform: str = choice(
         "auto", "none", "standard", "log1p", "sqrt", "quantile", "yeo_johnson"
     )
-    features: str = choice("all", "fractions", "statistics")
+    features: str = choice("all", "fractions", "statistics", "bonding")
 
 
 @dataclass(frozen=True, slots=True)
