@@ -44,11 +44,21 @@ def measured(one: TabularTrainer, params: Params) -> Measurement:
 
 def test_formulas_are_learnt_from_as_compositions(table: Path) -> None:
     one = trainer(table, formulas=("formula",), inputs=("formula", "heat"))
-    assert [name for name, _, _ in one.data.columns.blocks] == ["fractions", "statistics"]
+    blocks = [name for name, _, _ in one.data.columns.blocks]
+    assert blocks == ["fractions", "statistics", "bonding"]
     assert measured(one, {}).values["mae"] < 3.0
     assert measured(one, {"features": "fractions"}).values["mae"] < 3.0
     with pytest.raises(InputError, match="no column of words"):
         _ = trainer(table, formulas=("heat",), inputs=("formula", "heat")).data
+
+
+@pytest.mark.parametrize("formulas", [(), ("formula", "other")])
+def test_transfer_without_its_formulas_is_refused_before_the_run(
+    table: Path, formulas: tuple[str, ...]
+) -> None:
+    with pytest.raises(InputError, match=f"one column of formulas, and {len(formulas)} are"):
+        trainer(table, model="transfer", formulas=formulas).check(["kind"])
+    trainer(table, model="transfer", formulas=("formula",)).check(["kind"])
 
 
 def test_a_formula_may_be_the_group_too(table: Path) -> None:

@@ -16,6 +16,8 @@ FOLDER = Path(__file__).parents[2] / "search_spaces"
 SPACES = sorted(FOLDER.glob("*.toml"))
 OVER_MODELS = ("small_table", "tabular_balanced_ensembles", "tabular_imbalanced")
 """Their points are fitted in test_narrow.py."""
+BY_KIND = ("tabular_uncertain", "tabular_transfer")
+"""Their points are fitted in test_scarce_parts.py."""
 CRYSTAL = (hyper.GraphSettings, hyper.CgcnnSettings, hyper.FitSettings)
 MLP = (hyper.PrepareSettings, hyper.MlpSettings, hyper.FitSettings)
 
@@ -26,7 +28,7 @@ def test_a_ready_space_fits_its_model(path: Path) -> None:
     space = Space.from_toml(text, path.name)
     assert text.startswith("#"), "says where its ranges come from"
     assert f"`{path.stem}`" in (FOLDER / "README.md").read_text()
-    for end in () if path.stem in OVER_MODELS else (0.0, 0.5, 0.999):
+    for end in () if path.stem in (*OVER_MODELS, *BY_KIND) else (0.0, 0.5, 0.999):
         every: dict[str, Any] = {p.name: p.from_unit(end) for p in space.parameters}
         params = space.active(every)
         if path.stem == "crystal_graph":

@@ -131,6 +131,7 @@ def fleet(
             costly=run.costly,
         )
     from matscout.fleet.ray_actors import RayFleet
+    from matscout.fleet.sharing import shared_data
 
     return RayFleet(
         factory,
@@ -142,6 +143,7 @@ def fleet(
         resources=run.resources,
         address=run.address,
         threads=run.threads,
+        shared=shared_data(factory()),
     )
 
 

@@ -51,6 +51,17 @@ class Evaluator(Protocol):
     def evaluate(self, params: Params, context: Context) -> Iterator[Report | Measurement]: ...
 
 
+class Sharing(Evaluator, Protocol):
+    """An evaluator whose data need be read once for a machine, not once for each worker there."""
+
+    def shared(self) -> Any:
+        """What every worker would read for itself, with its numbers in arrays of numpy: these are not
+        copied, and nobody may write to them."""
+
+    def adopt(self, shared: Any) -> None:
+        """Take this, and read nothing."""
+
+
 @dataclass(frozen=True)
 class Part:
     """What came of one part of a trial, such as a fold: plain values (as JSON has them, and numbers

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from matscout.data.equal_inputs import equal_inputs
 from matscout.data.formula import is_formula, reduced_formula
 from matscout.data.row_shares import shares_of_folds
-from matscout.data.split_names import GROUPED
+from matscout.data.sealed import drawn
+from matscout.data.split_names import EQUAL_INPUTS, GROUPED
 from matscout.data.splits import Fold, binned
 from matscout.data.tables import Table, read_table
 from matscout.data.text_table import read_text_table
 from matscout.errors import InputError
 from matscout.evaluate.objectives import Plan, plan
-from matscout.evaluate.outer import only, outer_fold, own_seed
+from matscout.evaluate.outer import only, outer_fold, own_seed, sealed_seed
 from matscout.evaluate.tabular_scores import views
 from matscout.evaluate.trainer_options import check_folds, digest
 from matscout.models import hyperparameters as hyper
@@ -70,7 +72,7 @@ def load(trainer: TabularTrainer) -> TabularData:
         if one.probability and trainer.model in tabular.NO_PROBABILITY:
             what = f"'{one.name}' needs probabilities, and {trainer.model} has none"
             raise InputError("trainer.metric", what, "use pr_auc or roc_auc, or another model")
-    columns = tabular.columns(table.numeric, table.categorical, trainer.formulas)
+    columns = tabular.columns(table.numeric, table.categorical, trainer.formulas, table.blocks)
     y = table.target
     made = (
         _plan(trainer, chosen, columns, table) if outer is None else Plan("split", chosen, [outer])
@@ -106,6 +108,11 @@ def load(trainer: TabularTrainer) -> TabularData:
     )
 
 
+def whole(trainer: TabularTrainer) -> Table:
+    """The table with all its rows: what a seal is drawn from, and nothing learns from."""
+    return _read(trainer)[0]
+
+
 def _read(trainer: TabularTrainer) -> tuple[Table, np.ndarray | None]:
     """The whole table, and the numbers that its classes were cut from."""
     inputs: Sequence[str] | None = trainer.inputs or None
@@ -121,10 +128,12 @@ def _read(trainer: TabularTrainer) -> tuple[Table, np.ndarray | None]:
             trainer.predict,
             inputs=inputs,
             categorical=trainer.categorical,
-            group=trainer.group,
+            group=None if trainer.group == EQUAL_INPUTS else trainer.group,
             classes=trainer.task == "classification" and cut is None,
             time=trainer.time,
             censored=trainer.censored,
+            structures=trainer.structures,
+            structure_cache=trainer.structure_cache,
         ),
     )
     if cut is None:
@@ -139,7 +148,10 @@ def _read(trainer: TabularTrainer) -> tuple[Table, np.ndarray | None]:
 
 def _by_composition(trainer: TabularTrainer, table: Table) -> Table:
     """Groups by a column of formulas are those of one composition, under its first formula: `Fe2O3`
-    and `Fe4O6` are the same to every model here, so that one of them would give the other away."""
+    and `Fe4O6` are the same to every model here, so that one of them would give the other away.
+    Groups by equal inputs have no column."""
+    if trainer.group == EQUAL_INPUTS:
+        return replace(table, groups=equal_inputs(table, trainer.formulas))
     if trainer.group not in trainer.formulas or table.groups is None:
         return table
     texts = [str(text) for text in table.groups]
@@ -151,6 +163,9 @@ def _by_composition(trainer: TabularTrainer, table: Table) -> Table:
 def _visible(trainer: TabularTrainer, table: Table) -> tuple[Table, np.ndarray, Fold | None]:
     """What this trainer may see, the rows' numbers, and the outer fold if it is that which judges."""
     every = np.arange(len(table))
+    if trainer.sealed:
+        every = sealed_fold(trainer, table)[0]
+        table = only(table, every)
     if not trainer.outer_folds:
         return table, every, None
     outer = outer_fold(
@@ -160,7 +175,20 @@ def _visible(trainer: TabularTrainer, table: Table) -> tuple[Table, np.ndarray, 
     )  # fmt: skip
     if trainer.outer_judge:
         return table, every, outer
-    return only(table, outer[0]), outer[0], None
+    return only(table, outer[0]), every[outer[0]], None
+
+
+def sealed_fold(trainer: TabularTrainer, table: Table) -> Fold:
+    """(visible rows, sealed rows) of the whole table."""
+    seed = sealed_seed(trainer.split_seed)
+    return drawn(table, trainer.sealed, kind=sealed_kind(trainer), seed=seed)
+
+
+def sealed_kind(trainer: TabularTrainer) -> str:
+    """How sealed rows are drawn: groups whole where folds keep them so, classes in their shares."""
+    if trainer.split in GROUPED:
+        return trainer.split
+    return "stratified" if trainer.task == "classification" else "kfold"
 
 
 def _checked_shares(

@@ -78,6 +78,17 @@ class CrystalGraphTrainer(TrainerOptions):
         hyper.check_names(given, HYPERPARAMETERS)
         return crystal_folds.by_epochs(self, self.data, given, context)
 
+    def shared(self) -> CrystalData:
+        """Crystals and folds, and graphs as the fixed hyperparameters make them."""
+        import torch
+
+        settings = hyper.settings(hyper.GraphSettings, self.hyperparameters)
+        self.data.graphs(settings, self.graph_cache, torch.device("cpu"))
+        return self.data
+
+    def adopt(self, shared: CrystalData) -> None:
+        self.__dict__["data"] = shared
+
     @cached_property
     def data(self) -> CrystalData:
         """Read once in a process, and then the same for every trial."""

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from matscout.data.sealed_share import parts_of
 from matscout.data.split_names import GROUPED
 from matscout.errors import InputError, did_you_mean, require_whole
 from matscout.evaluate.base import Context, Joining, Part
@@ -22,13 +23,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TabularTrainer(TrainerOptions):
-    """Learns the column `predict` of a CSV file from `inputs` (all other columns, if empty).
+    """Learns the column `predict` of a table from `inputs` (all other columns, if empty).
 
     Columns of numbers are numeric unless listed in `categorical`; `group` is the column that a
     grouped split keeps together, and is no input unless listed. `formulas` are columns of chemical
-    formulas, which are learnt from by their composition. A censored target such as `<1E-10` is refused,
-    or stands for its bound if `censored` is "bound". For classes, `cut` makes two of a column of
-    numbers: at or below it, and above.
+    formulas, which are learnt from by their composition; `structures` is one of crystal structures
+    (files below the table's folder, or pymatgen's JSON), learnt from by composition, CHGNet's crystal
+    feature and geometry, which are kept in the folder `structure_cache`, if given. A censored target
+    such as `<1E-10` is refused, or stands for its bound if `censored` is "bound". For classes, `cut`
+    makes two of a column of numbers: at or below it, and above.
 
     `model` is one of `models.estimators.MODELS`, or "any": then it is itself a hyperparameter. Its
     hyperparameters have scikit-learn's names (the word "none" stands for None); mlp's are those of
@@ -45,6 +48,8 @@ class TabularTrainer(TrainerOptions):
     them, unless `outer_judge` makes them the only ones that judge. They are drawn from `outer_seed`,
     or, unless it is given, from a number that follows from `split_seed`.
 
+    The share `sealed` of the rows is a sealed test set, hidden from all of this (data/sealed.py).
+
     A step is a fold, and an epoch for mlp, whose folds train side by side. With `fidelity` "rows" all
     folds are judged at each of `fidelity_steps`, trained on the share step / last step of their
     training rows: 1, 3 and 9 are a ninth, a third and all. `fold_threads` folds are fitted at a time,
@@ -59,6 +64,8 @@ class TabularTrainer(TrainerOptions):
     categorical: tuple[str, ...] = ()
     group: str | None = None
     formulas: tuple[str, ...] = ()
+    structures: str | None = None
+    structure_cache: Path | None = None
     time: str | None = None
     step: int = 1
     censored: str = "refuse"
@@ -73,6 +80,7 @@ class TabularTrainer(TrainerOptions):
     outer_fold: int = 0
     outer_judge: bool = False
     outer_seed: int | None = None
+    sealed: float = 0.0
     fidelity: str = ""
     fidelity_steps: tuple[int, ...] = (1, 3, 9)
     fold_threads: int = 1
@@ -91,6 +99,10 @@ class TabularTrainer(TrainerOptions):
         self._check_fidelity()
         for name in ("inputs", "categorical", "also", "formulas"):  # JSON and TOML have lists
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        if self.structures is not None and self.structures not in self.formulas:
+            object.__setattr__(self, "formulas", (*self.formulas, self.structures))
+        if self.structure_cache is not None:
+            object.__setattr__(self, "structure_cache", Path(self.structure_cache))
         if self.outer_folds and not 0 <= self.outer_fold < self.outer_folds >= 2:
             what = f"must be one of outer_folds (2 or more), got {self.outer_fold!r}"
             raise InputError("trainer.outer_fold", f"{what} of {self.outer_folds!r}")
@@ -102,6 +114,8 @@ class TabularTrainer(TrainerOptions):
         require_whole("trainer.step", self.step, 1)
         if self.outer_seed is not None:
             require_whole("trainer.outer_seed", self.outer_seed, 0)
+        if self.sealed:
+            parts_of(self.sealed)
         if self.cut is not None:
             self._check_cut()
 
@@ -135,6 +149,11 @@ class TabularTrainer(TrainerOptions):
         """Before a run: read the data, and see that every parameter of the space is known here."""
         from matscout.models.hyperparameters import check_names
 
+        if self.model == "transfer" and len(self.formulas) != 1:
+            what = (
+                f"transfer learns from one column of formulas, and {len(self.formulas)} are named"
+            )
+            raise InputError("trainer.formulas", what, "name one column, or use another model")
         known = self.data.hyperparameter_names
         check_names(self.hyperparameters, known, "trainer.hyperparameters")
         check_names(names, known, "space.parameters")
@@ -201,6 +220,12 @@ class TabularTrainer(TrainerOptions):
         from matscout.evaluate.baselines import baselines
 
         return {**baselines(self.data, jobs), "digest": self.baseline_digest}
+
+    def shared(self) -> TabularData:
+        return self.data
+
+    def adopt(self, shared: TabularData) -> None:
+        self.__dict__["data"] = shared
 
     @cached_property
     def data(self) -> TabularData:

@@ -6,11 +6,14 @@ import os
 import socket
 import threading
 import traceback
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from matscout.evaluate.process_tree import family, send, start_guard
 from matscout.fleet.base import EvaluatorFactory
 from matscout.fleet.pinned import MARK
+from matscout.fleet.sharing import adopting
 from matscout.fleet.worker import MadeOnce, assignment_from_json, run_attempt
 from matscout.fleet.worker_log import log_path, redirect_output
 from matscout.outcome import Outcome
@@ -22,7 +25,8 @@ class AttemptActor:
     """One slot. `run` works; `reports` and `stop` are called from threads of their own meanwhile.
 
     Outcomes and assignments travel as JSON text. `gpu`: whether the slot was given a share of one.
-    With `own_process`, what the process prints goes to the worker's log in the run folder.
+    With `own_process`, what the process prints goes to the worker's log in the run folder. `shared` is
+    what the evaluator need not read (sharing.py).
     """
 
     def __init__(
@@ -33,8 +37,11 @@ class AttemptActor:
         name: str,
         gpu: bool = False,
         own_process: bool = False,
+        shared: Any = None,
     ) -> None:
-        self._evaluator = MadeOnce(factory)
+        self._evaluator = MadeOnce(
+            factory if shared is None else partial(adopting, factory, shared)
+        )
         self._targets = targets
         self._folder = RunFolder(Path(root))
         self._name = f"{name}@{socket.gethostname()}"

@@ -23,10 +23,16 @@ from matscout.fleet.actor import AttemptActor
 from matscout.fleet.base import EvaluatorFactory
 from matscout.fleet.outbox import Outbox
 from matscout.fleet.pinned import MARK, new_mark, pinned, python_path
-from matscout.fleet.ray_local import Disconnect, head_died, joined_cluster, local_cluster
+from matscout.fleet.ray_local import (
+    Disconnect,
+    JoinedHead,
+    head_died,
+    joined_cluster,
+    local_cluster,
+)
 from matscout.fleet.running import Running, settled
 from matscout.fleet.worker import assignment_to_json
-from matscout.fleet.worker_log import fatal_signal, log_path, oom_kills, size_of
+from matscout.fleet.worker_log import fatal_signal, last_line, log_path, oom_kills, size_of
 from matscout.outcome import Assignment, Kind, Outcome
 from matscout.runfolder import RunFolder
 from matscout.trial import Target
@@ -41,6 +47,9 @@ _LAST_WORD_S = 5.0
 """How long an attempt's own call is waited for once another call to its actor has failed."""
 
 _HEAD_LOOK_S = 1.0
+_HEAD_SILENT_S = 40.0
+"""After so long the head of a cluster that was joined is given up: in time to leave in order, since
+Ray ends the driver 20 s later."""
 
 _GROUPS = {"reports": 1, "control": 1, "watch": 1}
 
@@ -51,10 +60,11 @@ class RayFleet:
     Without an `address` a cluster of its own is started on this machine's loopback interface, with
     a token of its own, and shut down by `close`; it dies with the driver. With one, that cluster is
     joined, and RAY_AUTH_MODE and RAY_AUTH_TOKEN must be what it wants. If the process is connected
-    to Ray already, that connection is used. The run folder must be the same on all nodes.
+    to Ray already, that connection is used. The run folder must be the same on all nodes. `shared`
+    goes to the actors by Ray's object store, which holds it once on each node (sharing.py).
 
     Raises InputError if the cluster cannot have the slots or the factory cannot be sent; `poll`
-    raises RunFailed if the head of its own cluster died. To be made in a thread that lives as long
+    raises RunFailed if the head of the cluster died. To be made in a thread that lives as long
     as the fleet: a local cluster dies with its thread.
     """
 
@@ -70,6 +80,7 @@ class RayFleet:
         address: str | None = None,
         threads: int = 1,
         grace_s: float = 5.0,
+        shared: Any = None,
     ) -> None:
         if slots < 1:
             raise InputError("fleet.slots", f"must be at least 1, got {slots}")
@@ -85,10 +96,14 @@ class RayFleet:
         self._refs: dict[Any, tuple[_Slot, str]] = {}
         self._folder.outbox.mkdir(0o700, parents=True, exist_ok=True)
         self._disconnect = _connect(address, slots, self._share)
+        # Through Ray's own client the head is asked by another process, which may see more.
+        direct = address is not None and not address.startswith("ray://")
+        self._joined = JoinedHead() if direct else None
         try:
             if address is None:
                 _require_resources(slots, self._share)
             self._arguments = [_put(factory), ray.put(tuple(targets))]
+            self._shared = None if shared is None else ray.put(shared)
             names = [f"ray-{i}" for i in range(slots)]
             self._slots = [_Slot(name, log_path(self._folder, name)) for name in names]
             for slot in self._slots:
@@ -164,7 +179,12 @@ class RayFleet:
             runtime_env={"env_vars": environment},
         )
         slot.actor = as_actor(AttemptActor).remote(
-            *self._arguments, str(self._folder.root), slot.name, self._gpu, own_process=True
+            *self._arguments,
+            str(self._folder.root),
+            slot.name,
+            self._gpu,
+            own_process=True,
+            shared=self._shared,
         )
         self._refs[slot.actor.ready.remote()] = slot, "ready"
         # This call never returns; it fails when the actor dies, so that an idle death is noticed.
@@ -177,6 +197,9 @@ class RayFleet:
             self._look_at_head_s = now_s + _HEAD_LOOK_S
             if name := head_died():
                 raise RunFailed(f"Ray's {name} died; nothing that was measured is lost: resume")
+            if self._joined is not None and self._joined.silent_s() >= _HEAD_SILENT_S:
+                what = f"the head of the Ray cluster has not answered for {_HEAD_SILENT_S:g} s"
+                raise RunFailed(f"{what}; nothing that was measured is lost: resume")
 
     def _listen(self) -> float:
         """Ask the busy for reports. Returns when to look again."""
@@ -328,7 +351,8 @@ def _cause(slot: _Slot, error: RayError) -> str:
         return f"exit code {code[1]}"
     if slot.is_here and oom_kills() > slot.oom_kills:
         return "out of memory: the kernel killed it"
-    return "SIGKILL, or an exit without a word"
+    last = last_line(slot.log, slot.log_start)
+    return f"SIGKILL, or an exit; its log ends with: {last}" if last else "SIGKILL, or an exit"
 
 
 def _connect(address: str | None, slots: int, share: Mapping[str, Any]) -> Disconnect:

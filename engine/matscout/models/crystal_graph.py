@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,6 +64,16 @@ class GraphTable:
         self._atoms, self._bonds = atoms.to(device), bonds.to(device)
         self._first_atom = (atoms.cumsum(0) - atoms).to(device)
         self._first_bond = (bonds.cumsum(0) - bonds).to(device)
+
+    def __getstate__(self) -> dict[str, np.ndarray]:
+        """As arrays, which Ray hands to the workers of a machine without a copy."""
+        return {name: tensor.cpu().numpy() for name, tensor in self.__dict__.items()}
+
+    def __setstate__(self, arrays: dict[str, np.ndarray]) -> None:
+        with warnings.catch_warnings():
+            # Arrays of Ray cannot be written to, and torch says so; nothing here writes to them.
+            warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+            self.__dict__ = {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     def __len__(self) -> int:
         return len(self._atoms)

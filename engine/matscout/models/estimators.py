@@ -18,6 +18,8 @@ from matscout.models.imbalance.resample import Resampler
 from matscout.models.linear import RidgeLogistic
 from matscout.models.matern import MaternClassifier, MaternRegressor
 from matscout.models.metrics import Task
+from matscout.models.transfer_regressor import TransferRegressor
+from matscout.models.uncertainty.estimator import UncertainRegressor
 
 ESTIMATORS: dict[str, tuple[type[BaseEstimator], type[BaseEstimator]]] = {
     "linear": (linear_model.Ridge, RidgeLogistic),
@@ -35,6 +37,12 @@ ESTIMATORS: dict[str, tuple[type[BaseEstimator], type[BaseEstimator]]] = {
 }
 """For regression and classification. `linear` is ridge or logistic regression, and has probabilities;
 `ridge` is scikit-learn's RidgeClassifier, and has none."""
+
+NUMBERS: dict[str, type[BaseEstimator]] = {
+    "uncertain": UncertainRegressor,
+    "transfer": TransferRegressor,
+}
+"""For regression alone."""
 
 BLIND = {"dummy": (dummy.DummyRegressor, dummy.DummyClassifier)}
 """Sees the targets alone: the mean, or the shares of the classes."""
@@ -110,13 +118,13 @@ OURS = frozenset({"random_state", "n_jobs", "verbose", "warm_start", "estimator"
 
 def models_for(task: Task) -> tuple[str, ...]:
     """All models by name that can learn that task."""
-    only = tuple(BALANCED) if task == "classification" else ()
+    only = tuple(BALANCED if task == "classification" else NUMBERS)
     return (*MODELS, *BLIND, *only, *COMPOSITE[task])
 
 
 def check_model(model: str) -> None:
     """InputError where no model has that name."""
-    known = (*MODELS, *BLIND, *BALANCED, "hurdle", "regress_and_cut", "average", ANY)
+    known = (*MODELS, *BLIND, *BALANCED, *NUMBERS, "hurdle", "regress_and_cut", "average", ANY)
     if model not in known:
         raise InputError("model", f"no model is called '{model}'", did_you_mean(model, known))
 
@@ -152,6 +160,6 @@ def estimator(model: str, task: Task, params: Mapping[str, Any], seed: int) -> B
 
 def _made(model: str, task: Task) -> BaseEstimator:
     check_task(model, task)
-    if model in BALANCED:
-        return BALANCED[model]()
+    if model in BALANCED or model in NUMBERS:
+        return {**BALANCED, **NUMBERS}[model]()
     return {**ESTIMATORS, **BLIND}[model][0 if task == "regression" else 1]()

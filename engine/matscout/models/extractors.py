@@ -14,7 +14,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from matscout.models.cgcnn import CrystalBody
 from matscout.models.hyperparameters import CgcnnSettings, GraphSettings, MlpSettings
 from matscout.models.inputs import ColumnInputs, Inputs, Scaled
 from matscout.models.mlp import Mlp
@@ -68,6 +67,8 @@ class OfGraphs:
     graphs: GraphSettings = field(default_factory=GraphSettings)
 
     def __call__(self, inputs: Inputs) -> nn.Module:
+        from matscout.models.cgcnn import CrystalBody  # seconds, and tables have no graphs
+
         return CrystalBody(self.settings, self.graphs.cutoff_angstrom)
 
 

@@ -107,7 +107,7 @@ class Fit:
     def outputs(self, rows: np.ndarray) -> Tensor:
         """Raw outputs for `rows`, (b, k), without gradients and with dropout off."""
         self.network.eval()
-        there = torch.from_numpy(rows).to(self._device)
+        there = torch.tensor(rows, device=self._device)  # rows may not be writable
         most = JUDGED_AT_ONCE
         while True:
             parts = self._passes.parts(there, most)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -87,6 +88,8 @@ def _single(
     model: str, task: Task, data: Columns, params: Mapping[str, Any], seed: int
 ) -> BaseEstimator:
     settings = hyper.settings(PrepareSettings, params)
+    if model == "transfer":  # its expert knows only what it was trained on, unscaled
+        settings = replace(settings, scaler="none")
     core = _estimator(model, task, data, params, seed)
     if task == "classification":
         how = hyper.settings(ResampleSettings, params)
@@ -123,7 +126,7 @@ def _estimator(
         return network(own, random_state=seed)
     own = {k: v for k, v in params.items() if k not in ours}
     made = estimators.estimator(model, task, own, seed)
-    if model == "block_gaussian_process":
+    if model in ("block_gaussian_process", "transfer"):
         made.set_params(blocks=prepared_blocks(data, hyper.settings(PrepareSettings, params)))
     rows = hyper.settings(WeightSettings, params)
     return weighted(made, model, rows.weights, rows.weight_bins, classes=task == "classification")

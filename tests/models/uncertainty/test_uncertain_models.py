@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
+import gpytorch
 import numpy as np
 import pytest
 import torch
+from pymatgen.core import Lattice, Structure
 from scipy import integrate, stats
 from sklearn.ensemble import RandomForestRegressor
 from torch import nn
 
-from matscout.models.hyperparameters import FitSettings, MlpSettings
+from matscout.models.cgcnn import Cgcnn
+from matscout.models.crystal_graph import GraphTable, crystal_graph
+from matscout.models.hyperparameters import (
+    CgcnnSettings,
+    FitSettings,
+    GraphSettings,
+    MlpSettings,
+)
 from matscout.models.inputs import ColumnInputs, MlpMaker, Scaled
 from matscout.models.mlp import Mlp
-from matscout.models.recipe import Recipe, outputs_of, penultimate_of
+from matscout.models.recipe import Recipe, outputs_of, penultimate_of, squared
 from matscout.models.uncertainty.bagging import BaggedNetworks
 from matscout.models.uncertainty.belief import Belief
+from matscout.models.uncertainty.deep_kernel import DeepKernelModel, exactly, shown_last
 from matscout.models.uncertainty.dropout import DropoutModel, thinned
 from matscout.models.uncertainty.ensemble import CalibratedEnsemble
 from matscout.models.uncertainty.evidential import EvidentialModel, evidence, nig_nll
@@ -42,6 +53,7 @@ MODELS = {
     "dropout": DropoutModel(10, recipe(dropout=0.2)),
     "evidential": EvidentialModel(recipe=recipe()),
     "laplace": LaplaceModel(recipe()),
+    "deep_kernel": DeepKernelModel(recipe(), steps=20),
     "quantile_forest": QuantileForest(30),
     "jackknife_forest": JackknifeForest(60),
 }
@@ -189,6 +201,105 @@ def test_a_far_row_is_less_sure_under_laplace() -> None:
     fitted = MODELS["laplace"].fit(X, y)
     far = fitted.predict(X + np.array([4.0, 40.0, 0.4]))
     assert far.epistemic.mean() > 2 * fitted.predict(X).epistemic.mean()
+
+
+def test_a_deep_kernel_is_a_gaussian_process_on_features() -> None:
+    """Rasmussen and Williams 2006, equations 2.25 and 2.26, on what the last layer is shown."""
+    X, y = problem(40)
+    fitted = DeepKernelModel(recipe(), steps=30).fit(X, y)
+    there = np.vstack([X[:5] + 0.3, X[:1] + 40.0])
+    inside = fitted.units.scaled
+    phi, new = (
+        penultimate_of(fitted.network, inside(ColumnInputs.of(x))).numpy() for x in (X, there)
+    )
+    goal = (y - y.mean()) / y.std(ddof=1)
+    covar, noise = fitted.process.covar_module, float(fitted.process.likelihood.noise)
+    length, scale = float(covar.base_kernel.lengthscale), float(covar.outputscale)
+    centre = float(fitted.process.mean_module.constant)
+
+    def kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        square = np.square(a[:, None] - b[None]).sum(-1)
+        return scale * np.exp(-square / (2 * length**2))
+
+    K = kernel(phi, phi) + noise * np.eye(40)
+    cross = kernel(new, phi)
+    mean = centre + cross @ np.linalg.solve(K, goal - centre)
+    variance = scale - (cross * np.linalg.solve(K, cross.T).T).sum(1)
+    found, unit = fitted.predict(there), y.std(ddof=1)
+    assert found.mean == pytest.approx(y.mean() + unit * mean, rel=1e-5)
+    assert found.epistemic == pytest.approx(unit * np.sqrt(variance), rel=1e-3)
+    assert found.aleatoric == pytest.approx(unit * math.sqrt(noise))
+
+
+def test_the_kernel_and_the_network_are_learned_together() -> None:
+    X, y = problem(50)
+
+    def evidence_of(model: DeepKernelModel) -> float:
+        fitted = model.fit(X, y)
+        process = fitted.process
+        phi = process.train_inputs[0]
+        K = process.covar_module(phi).to_dense() + process.likelihood.noise * torch.eye(50)
+        centre = np.full(50, float(process.mean_module.constant))
+        goal = process.train_targets.numpy()
+        return float(stats.multivariate_normal.logpdf(goal, centre, K.numpy()))
+
+    start = evidence_of(DeepKernelModel(recipe(), steps=0))
+    kernel = evidence_of(DeepKernelModel(recipe(), steps=60, network_lr=0.0))
+    both = evidence_of(DeepKernelModel(recipe(), steps=60, network_lr=1e-3))
+    assert start < kernel < both
+    network = recipe(2).trained(ColumnInputs.of(X), y, squared, 1, np.random.SeedSequence(0))
+    exact = penultimate_of(network, ColumnInputs.of(X))
+    assert torch.allclose(shown_last(network, ColumnInputs.of(X)), exact, atol=1e-5)
+    assert shown_last(network, ColumnInputs.of(X)).requires_grad
+
+
+def test_threads_do_not_take_each_others_settings() -> None:
+    """gpytorch's are the whole process's: who leaves first must not take them from who stays."""
+    first_is_in, ended = threading.Event(), threading.Event()
+    seen: list[bool] = []
+
+    def first() -> None:
+        with exactly():
+            first_is_in.set()
+            ended.wait(0.2)
+
+    def second() -> None:
+        first_is_in.wait(5.0)
+        with exactly():
+            one.join()
+            seen.append(gpytorch.settings.fast_computations.log_prob.on())
+
+    before = gpytorch.settings.fast_computations.log_prob.on()
+    one, other = threading.Thread(target=first), threading.Thread(target=second)
+    one.start()
+    other.start()
+    other.join()
+    assert seen == [False] and gpytorch.settings.fast_computations.log_prob.on() == before
+
+
+def test_a_deep_kernel_on_crystals() -> None:
+    settings = GraphSettings(cutoff_angstrom=4.0, max_neighbors=4)
+    cells = [Structure(Lattice.cubic(a), ["Cs"], [[0, 0, 0]]) for a in np.linspace(2.5, 3.5, 8)]
+    graphs = GraphTable([crystal_graph(cell, settings) for cell in cells])
+    size = CgcnnSettings(atom_features=8, convolutions=1, head_features=8, gaussians=8)
+    net = Recipe(lambda inputs, outputs: Cgcnn(size, 4.0, outputs), 5, FAST)
+    fitted = DeepKernelModel(net, steps=3).fit(graphs, np.linspace(1.0, 2.0, 8))
+    found = fitted.predict(graphs)
+    assert found.mean.shape == (8,) and np.isfinite(found.sd).all() and (found.sd > 0).all()
+
+
+def test_a_network_that_diverges_has_no_deep_kernel() -> None:
+    class Wild(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = nn.Linear(3, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.last(x / 0.0)
+
+    X, y = problem(10)
+    with pytest.raises(ValueError, match="diverged"):
+        DeepKernelModel(Recipe(lambda inputs, outputs: Wild(), 1, FAST)).fit(X, y)
 
 
 def test_a_thinned_network_is_one_network() -> None:
