@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-SCHEMA = 3
+SCHEMA = 4
 """The version of what events mean. A reader refuses a journal of a higher one (promise R18).
 
-1 the first. 2 adds `queued` and `withdrawn`. 3 adds `thawed`.
+1 the first. 2 adds `queued` and `withdrawn`. 3 adds `thawed`. 4 adds `unsealed`.
 """
 
 
@@ -38,6 +38,7 @@ class EventKind(StrEnum):
     SUSPENDED = "suspended"  # the driver stopped the attempt to leave; to be taken up again
     ABANDONED = "abandoned"  # dropped by a person, never to be suggested again
     WITHDRAWN = "withdrawn"  # cancelled for something better; its point is free again
+    UNSEALED = "unsealed"  # the sealed test set is opened, by which model; then what it said
     STOPPED = "stopped"  # the run ended, and why
 
 

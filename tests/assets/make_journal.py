@@ -82,6 +82,12 @@ def events() -> list[Event]:
             Event(Kind.DISPATCHED, 3, 2),
             Event(Kind.SUSPENDED, 3, 2, {"reason": "interrupted"}),
         ]
+    if SCHEMA >= 4:
+        when = "2026-01-02 03:04 UTC"
+        out += [
+            Event(Kind.UNSEALED, body={"model": "0" * 64, "rows": 2, "when": when}),
+            Event(Kind.UNSEALED, body={"metric": "mae", "value": 0.5, "rows": 2, "when": when}),
+        ]
     return [*out, Event(Kind.STOPPED, body={"reason": "interrupted"})]
 
 

@@ -92,11 +92,11 @@ def test_more_than_a_block_is_read(folder: RunFolder, monkeypatch: pytest.Monkey
 
 
 def test_both_databases_hold_the_same_rows(folder: RunFolder, raw: Raw) -> None:
-    """One known digest: whatever holds them, the chain is the same."""
+    """One known digest of this schema: whatever holds them, the chain is the same."""
     filled(folder, 10)
     rows = raw("SELECT * FROM events ORDER BY seq")
     assert [len(row) for row in rows] == [8] * 10
-    assert rows[-1][-1].startswith("783dde8e39c7c0e0") and rows[3][6] == '{"values":{"y":0.0}}'
+    assert rows[-1][-1].startswith("b8b8db7f4b06e381") and rows[3][6] == '{"values":{"y":0.0}}'
 
 
 def test_append_returns_what_stands_on_the_disk(folder: RunFolder) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from matscout.data.audit import audit
+from matscout.data.split_names import EQUAL_INPUTS
 from matscout.drive.recipe_fold import Outside
 from matscout.drive.recipe_plan import Plan, Question, inner_folds, planned, space_for
 from matscout.drive.recipe_portfolio import affordable, portfolio
@@ -57,6 +58,20 @@ def test_roots_need_no_sign_and_hurdles_something_to_jump_over() -> None:
     assert "hurdle" in models["zeros"] and "hurdle" not in models["signed"]
 
 
+def test_a_hurdle_is_asked_second_and_every_stage_has_its_own_trees() -> None:
+    space = space_for(plan("regression"), SMALL, np.maximum(np.linspace(-1, 1, 3000), 0))
+    first, second, *_ = portfolio(space, "regression")
+    assert (first["model"], second["model"], second["features"]) == (
+        "extra_trees", "hurdle", "bonding",
+    )  # fmt: skip
+    assert (
+        second["hurdle.classifier.n_estimators"] == second["hurdle.regressor.n_estimators"] == 400
+    )
+    # Without formulas there is nothing to choose features from, and the rest stands.
+    alone = portfolio(space_for(plan("regression", False), SMALL, np.zeros(3000)), "regression")[1]
+    assert alone == {name: value for name, value in second.items() if name != "features"}
+
+
 def test_what_does_not_fit_is_left_out_but_for_the_first_two() -> None:
     space = space_for(plan("regression"), SMALL, np.arange(60.0))
     points = portfolio(space, "regression")
@@ -78,13 +93,26 @@ def test_a_space_may_name_what_is_added() -> None:
     assert space.by_name["target_transform"].choices == ("none", "log1p", "sqrt")  # type: ignore[union-attr]
 
 
-def test_copies_that_no_column_holds_together_are_said(tmp_path: Path) -> None:
-    rows = [f"{k},{k * k % 7},{k % 5}" for k in range(30)]
+@pytest.mark.parametrize("classes", [0, 2])
+def test_rows_of_equal_inputs_are_grouped_unless_the_split_is_said(
+    tmp_path: Path, classes: int
+) -> None:
+    rows = [f"{k},{k * k % 7},{k % (classes or 5)}" for k in range(30)]
     path = tmp_path / "t.csv"
-    for lines, told in ((rows, False), (rows * 2, True)):
+    plain, grouped = ("stratified", "stratified_grouped") if classes else ("kfold", "grouped")
+
+    def made(lines: list[str], split: str = "") -> Plan:
         path.write_text("\n".join(["a,b,y", *lines]) + "\n")
-        why = planned(Question(path, "y"), audit(path, target="y"), 0).why
-        assert any(line.startswith("beware") for line in why) is told
+        return planned(Question(path, "y", split=split), audit(path, target="y"), classes)
+
+    alone, copied = made(rows), made(rows * 2)
+    assert alone.options["split"] == plain and "group" not in alone.options
+    assert (copied.options["split"], copied.options["group"]) == (grouped, EQUAL_INPUTS)
+    assert any("equal inputs" in line for line in copied.why)
+    torn = made(rows * 2, plain)
+    assert torn.options["split"] == plain and "group" not in torn.options
+    assert any(line.startswith("beware") for line in torn.why)
+    assert not any("beware" in line for one in (alone, copied) for line in one.why)
 
 
 def test_an_interval_that_has_no_end_covers_nothing() -> None:

@@ -378,13 +378,13 @@ def _trusted_base(
 ) -> Path:
     """The folder that the config's relative paths start from.
 
-    A run folder may come from anywhere, so the name of code to run is never taken from it: it is
-    read again from the user's own config, which must still be the one that the run was made with.
+    A run folder may come from anywhere, so the name of code to run is never taken from it: it is read
+    again from the user's own config (not one inside that folder), with which the run was made.
     """
     path = config_file or Path(spec.origin.get("path", ""))
     if config.evaluator is not None and config.evaluator.type in registry.RUNS_FOREIGN_CODE:
         try:
-            raw, digest = read_toml(path)
+            raw, digest = read_toml(Path() if folder.contains(path) and not config_file else path)
         except InputError:
             raise InputError(
                 str(folder.root),

@@ -6,7 +6,8 @@ import csv
 import io
 import json as jsonlib
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,9 +16,11 @@ import numpy as np
 from matscout.cli import registry
 from matscout.cli.assemble import find_run
 from matscout.data.spreadsheet import safe
+from matscout.data.table_digest import table_digest
 from matscout.data.text_table import as_number
 from matscout.data.whole_file import write_whole
 from matscout.drive.config import Part
+from matscout.drive.final import open_once, say_once
 from matscout.drive.members import (
     Members,
     Recorded,
@@ -33,12 +36,14 @@ from matscout.errors import InputError, RunFailed, one_line
 from matscout.evaluate.predicting import Guess, Predicted, predict_rows
 from matscout.evaluate.predicting_bounds import intervals, label_sets, rows_needed
 from matscout.evaluate.predicting_rows import NewRows, read_new_rows
+from matscout.evaluate.tabular_data import sealed_fold, whole
 from matscout.evaluate.trainer_tabular import TabularTrainer
 from matscout.history import History
 from matscout.models.metrics import Metric, metric
 from matscout.report.markup import number
 from matscout.runfolder import RunFolder
 
+FINAL = "that was the sealed test set: the opening is journalled, and it is not opened again"
 SAME = 1e-9
 """Up to which share of the targets' spread a model fitted again passes for the same."""
 
@@ -62,36 +67,72 @@ class Answer:
 
 
 def predict(
-    run: str, new: Path, out: Path, runs: Path, level: float, select: str | None, force: bool,
-    json: bool,
+    run: str, new: Path | None, out: Path, runs: Path, level: float, select: str | None, force: bool,
+    final: bool, json: bool,
 ) -> int:  # fmt: skip
-    """Predict the rows of `new`, and write them with their intervals and warnings to `out`."""
+    """Predict the rows of `new` (with `final`, of the sealed test set), and write them with their
+    intervals and warnings to `out`."""
+    if (new is None) != final:
+        what = "is missing" if new is None else "and --final do not go together"
+        raise InputError("NEW.csv", what, "name a table, or say --final for the sealed test set")
     if not 0.0 < level < 1.0:
         raise InputError("--interval", f"must lie between 0 and 1, got {level:g}", "0.9 is usual")
     check_writable(out, force)
-    if out.exists() and new.exists() and out.samefile(new):
+    if new is not None and out.exists() and new.exists() and out.samefile(new):
         raise InputError(str(out), "is the file of new rows itself", "choose another file")
     folder = find_run(run, runs)
     history, spec = load(folder)
     recorded = read_members(folder) if select is None else None
     trainer, options = _trainer(folder, spec, recorded)
     check_table(folder, trainer, None if recorded is None else recorded.table_sha256)
-    rows = read_new_rows(new, trainer, trainer.data)
+    rows = None if new is None else _new_rows(new, trainer)
     chosen = (
         choose_members(folder, history, spec.seed, trainer, options, select)
         if recorded is None
         else recorded.chosen
     )
     check_left(folder, history, trainer, chosen.members)
+    if rows is None:
+        kept = open_once(folder, trainer, chosen, options).tolist()
+        rows = read_new_rows(trainer.table, trainer, trainer.data, kept)
     made = predict_rows(trainer, chosen.members, rows.x, folds=True)
     answer = _answer(folder, history, trainer, chosen, rows, level, made)
-    write_whole(out, _csv(answer).encode())
+    if final:
+        answer = replace(answer, cells=_renamed(answer.cells, rows.text.header))
+    # The opening is journalled: a crash from here on lets the same model look, and write, again.
+    write_whole(out, _csv(answer).encode("utf-8", "replace"))
+    if final:
+        assert answer.score is not None
+        say_once(folder, answer.metric.name, answer.score, answer.scored)
     if json:
-        print(jsonlib.dumps(_plain(answer, out), indent=1, allow_nan=False))
+        print(jsonlib.dumps({**_plain(answer, out), "final": final}, indent=1, allow_nan=False))
     else:
-        for line in lines(answer, out):
+        for line in [*lines(answer, out), *([FINAL] if final else [])]:
             print(one_line(line))
     return 0
+
+
+def _new_rows(new: Path, trainer: TabularTrainer) -> NewRows:
+    """Of the run's own table the sealed rows are predicted, and not scored: that is for --final."""
+    rows = read_new_rows(new, trainer, trainer.data)
+    if not trainer.sealed or rows.truth is None or table_digest(new) != table_digest(trainer.table):
+        return rows
+    truth = rows.truth.copy()
+    truth[sealed_fold(trainer, whole(trainer))[1]] = math.nan
+    return replace(rows, truth=truth)
+
+
+def _renamed(cells: dict[str, list[Any]], header: Sequence[str]) -> dict[str, list[Any]]:
+    """The sealed rows are looked at by now, and their table cannot be mended any more: a new column
+    whose name is taken gets another.
+    """
+    out = {}
+    for name, column in cells.items():
+        free = name
+        while free in header:
+            free = f"final {free}"
+        out[free] = column
+    return out
 
 
 def _trainer(
@@ -282,7 +323,7 @@ def _plain(answer: Answer, out: Path) -> dict[str, Any]:
 
     data = answer.trainer.data
     columns = {
-        name: [None if cell == "" and name in ("low", "high") else cell for cell in cells]
+        name: [None if cell == "" and name.endswith(("low", "high")) else cell for cell in cells]
         for name, cells in answer.cells.items()
     }
     return {

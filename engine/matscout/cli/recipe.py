@@ -13,13 +13,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from matscout.cli import registry
 from matscout.cli.assemble import drive, spec_from_dict
 from matscout.cli.progress import Progress
 from matscout.cli.recipe_card import as_json, command_of, write_cards
 from matscout.data.audit import Audit, audit
 from matscout.data.pools import ready_space, ready_spaces
+from matscout.data.split_names import EQUAL_INPUTS
+from matscout.data.table_digest import table_digest
 from matscout.data.text_table import read_text_table
+from matscout.drive.final import set_aside
 from matscout.drive.recipe_budget import Budget, spent_before
 from matscout.drive.recipe_fold import (
     Chosen,
@@ -48,6 +53,8 @@ RULE = "greedy"
 MOST_TRIALS = 400
 LATE_S = 60.0
 """A trial may take as long as its whole sweep may ask for new ones, and this at least."""
+HOUR_S = 3600.0
+"""What one trial may take where all of a sweep were cut off: others use the machine too."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class Recipe:
     workers: int
     fleet: str
     json: bool
-    sha256: str
+    sha256: str = ""
 
     def say(self, text: str) -> None:
         """To a person; where a machine reads the output, past it."""
@@ -84,18 +91,25 @@ def start(
     name = name or _named(question.table)
     began = time.monotonic()
     text = read_text_table(question.table)
-    sha = hashlib.sha256(question.table.read_bytes()).hexdigest()
+    question = replace(question, structure_cache=runs / ".structures")
     most = trials or MOST_TRIALS
-    recipe = Recipe(question, known, file, name, runs, most, workers, fleet, json, sha)
-    found = audit(question.table, target=question.target, formula=question.formula or None)
-    recipe.say(f"audit: {_findings(found)}")
+    recipe = Recipe(question, known, file, name, runs, most, workers, fleet, json)
+    found = _audited(question)
     if found.blocked:
         first = next(f for f in found.findings if f.level == "blocks")
         raise InputError(str(question.table), first.what, first.answer)
     classes = _classes(question, found, text.column(question.target))
     plan = planned(question, found, classes)
+    if question.sealed:
+        recipe, plan, found = _sealed(recipe, plan)
+    recipe.say(f"audit: {_findings(found)}")
     for line in plan.why:
         recipe.say(line)
+    column = plan.options.get("structures")
+    if column:
+        recipe.say(f"{column}: {found.rows} structures; CHGNet takes some 10 ms for each new one")
+        _trainer(plan.options, recipe).data  # noqa: B018 - kept on disk, for the workers to read
+    recipe = replace(recipe, sha256=table_digest(question.table, column))
     budget = Budget(60 * minutes, began, question.outer + 1)
     try:
         folds = [_outer(recipe, plan, k, budget) for k in range(question.outer)]
@@ -105,11 +119,11 @@ def start(
         return _INTERRUPTED
     result = honest(folds, plan.metric)
     folder = RunFolder.of(name, runs)
-    write_members(folder, plan, whole, sha)
+    write_members(folder, plan, whole, recipe.sha256)
     seconds = budget.seconds_in_all()
     cards = write_cards(
-        folder, plan, found, whole, result, _trainer(plan.options, recipe).data.table, sha, seconds,
-        command_of(space, question, minutes, workers, name, trials),
+        folder, plan, found, whole, result, _trainer(plan.options, recipe).data,
+        recipe.sha256, seconds, command_of(space, question, minutes, workers, name, trials),
     )  # fmt: skip
     if json:
         print(jsonlib.dumps(as_json(plan, whole, result, seconds, cards), indent=1))
@@ -137,14 +151,35 @@ def lines(plan: Plan, whole: Chosen, result: Honest) -> list[str]:
     return out
 
 
+def _sealed(recipe: Recipe, plan: Plan) -> tuple[Recipe, Plan, Audit]:
+    """The same without the sealed rows: what is decided from here on, they do not decide. They are
+    drawn by who belongs together, and of classes in their shares."""
+    trainer = _trainer(plan.options, recipe)
+    opened = set_aside(recipe.runs, trainer)
+    asked = replace(
+        recipe.question, split=plan.options["split"], group=plan.options.get("group", "")
+    )
+    rows = trainer.data.rows
+    found = _audited(asked, rows)
+    own = replace(_own_plan(plan, found), rows=found.rows)
+    hidden = plan.rows - len(rows)
+    recipe.say(
+        f"sealed: {hidden} of {plan.rows} rows are set aside; once all is chosen, look at them once:"
+        f" matscout predict {recipe.name} --final"
+    )
+    if opened:
+        recipe.say(
+            f"beware: they were opened on {opened}; --final is refused to any other model than that"
+        )
+    return replace(recipe, question=asked), own, found
+
+
 def _outer(recipe: Recipe, plan: Plan, k: int, budget: Budget) -> Outside:
     folder = RunFolder.of(f"{recipe.name}-outer-{k + 1}", recipe.runs)
     hidden = {"outer_folds": recipe.question.outer, "outer_fold": k}
     began = time.monotonic()
     rows = _trainer({**plan.options, **hidden}, recipe).data.rows
-    asked = recipe.question
-    seen = audit(asked.table, target=asked.target, formula=asked.formula or None, rows=rows)
-    own = _own_plan(plan, seen)
+    own = _own_plan(plan, _audited(recipe.question, rows))
     known = read_outer(folder) if folder.holds_run else None
     if known is not None:
         spec = _spec_of(recipe, own, hidden, folder)[0]
@@ -152,15 +187,17 @@ def _outer(recipe: Recipe, plan: Plan, k: int, budget: Budget) -> Outside:
         budget.known(known.seconds, known.costs)
         recipe.say(f"{folder.name}: finished already")
         return known
+    earlier = spent_before(folder) if folder.holds_run else 0.0
     found, first, seed, costs = _sweep(recipe, own, hidden, folder, budget)
     base = {**own.options, **hidden, "outer_judge": True}
     outside = judged(
         folder.name, own, found, first, seed, _trainer(base, recipe),
         _trainer({**base, "metric": own.metric.name}, recipe), recipe.workers, costs,
     )  # fmt: skip
-    outside = replace(outside, seconds=time.monotonic() - began)
+    seconds = time.monotonic() - began
+    outside = replace(outside, seconds=earlier + seconds)
     write_outer(folder, outside)
-    budget.done(outside.seconds, costs)
+    budget.done(seconds, costs)
     name = own.metric.name
     recipe.say(
         f"{folder.name}: inner {name} {number(outside.inner)}, outer"
@@ -199,16 +236,21 @@ def _sweep(
             recipe.say(f"{folder.name}: left out, for it would not fit: {_point(point)}")
         create(folder, spec)
     if seconds > 0:
-        _drive(recipe, folder, seconds, spec)
+        _drive(recipe, folder, budget_s=seconds)
     history, _ = load(folder)
+    if not history.completed:
+        recipe.say(f"{folder.name}: nothing was finished in time: one more may take what it needs")
+        most = history.count_asked + 1
+        _drive(recipe, folder, trials=most, workers=1, budget_s=HOUR_S, timeout_s=HOUR_S)
+        history, _ = load(folder)
     found = chosen(folder, history, spec.seed, plan, _trainer(_evaluator(spec), recipe), RULE)
     costs = {spec.space.key(t.params): t.cost_s for t in history.trials if t.reports}
     return found, points[0], spec.seed, costs
 
 
-def _drive(recipe: Recipe, folder: RunFolder, seconds: float, spec: RunSpec) -> None:
+def _drive(recipe: Recipe, folder: RunFolder, **more: float) -> None:
     with Progress(recipe.trials, folder.name) as progress:
-        given = {"trials": recipe.trials, "budget_s": seconds, "workers": recipe.workers}
+        given = {"trials": recipe.trials, "workers": recipe.workers, **more}
         reason, _ = drive(folder, progress, overrides=given, baselines=False)
     if reason == "interrupted":
         raise Interrupted
@@ -221,7 +263,7 @@ def _spec_of(
     """What the sweep is, the portfolio, and which points of it are left out."""
     y = _trainer({**plan.options, **hidden}, recipe).data.table.target
     space, rows = space_for(plan, recipe.space, y), len(y)
-    points = portfolio(space, plan.task)
+    points = portfolio(space, plan.task, structures="structures" in plan.options)
     taken, left = affordable(points, costs or {}, space, seconds)
     folds, repeats = inner_folds(rows)
     raw = {
@@ -274,6 +316,13 @@ def _evaluator(spec: RunSpec) -> dict[str, Any]:
     return {k: v for k, v in spec.config["evaluator"].items() if k != "type"}
 
 
+def _audited(question: Question, rows: np.ndarray | None = None) -> Audit:
+    return audit(
+        question.table, target=question.target, formula=question.formula or None,
+        structure=question.structures or None, rows=rows,
+    )  # fmt: skip
+
+
 def _own_plan(plan: Plan, found: Audit) -> Plan:
     """The plan by what an audit of the visible rows finds, with the split that all folds share."""
     fixed = replace(
@@ -283,7 +332,11 @@ def _own_plan(plan: Plan, found: Audit) -> Plan:
         metric=plan.metric.name,
     )
     own = planned(fixed, found, plan.classes)
-    if own.options.get("formulas") != plan.options.get("formulas"):
+    # Other formulas, or other inputs where rows with equal ones belong together, would draw other rows.
+    same = ["formulas", "structures"]
+    if plan.options.get("group") == EQUAL_INPUTS:
+        same.append("inputs")
+    if any(own.options.get(key) != plan.options.get(key) for key in same):
         return plan
     return own
 
@@ -299,7 +352,7 @@ def _space(space: Path) -> tuple[Path, Space]:
         raise InputError(str(space), f"cannot be read ({error.strerror})", f"or: {known}") from None
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(str(space), f"is not TOML: {error}") from None
     if "evaluator" in raw:
         what = "is a config with an evaluator of its own, and --data is for a space file"

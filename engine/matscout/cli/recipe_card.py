@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from matscout.data.audit import Audit
-from matscout.data.tables import Table
 from matscout.data.whole_file import write_whole
 from matscout.drive.recipe_fold import Chosen, labels, plain
 from matscout.drive.recipe_plan import Plan, Question
 from matscout.drive.recipe_result import Honest
 from matscout.drive.run import versions
+from matscout.evaluate.tabular_data import TabularData
 from matscout.models.metrics import METRICS
 from matscout.models.subgroups import (
     GroupScore,
@@ -36,11 +36,12 @@ _OF_ERRORS = ("mae", "rmse")
 
 
 def write_cards(
-    folder: RunFolder, plan: Plan, found: Audit, whole: Chosen, result: Honest, table: Table,
-    sha256: str, seconds: float, command: str,
+    folder: RunFolder, plan: Plan, found: Audit, whole: Chosen, result: Honest,
+    data: TabularData, sha256: str, seconds: float, command: str,
 ) -> list[Path]:  # fmt: skip
     """card.md and card.html."""
-    weakest, name = _weakest(plan, result, table)
+    table = data.table
+    weakest, name = _weakest(plan, result, data)
     formulas = plan.options.get("formulas", ())
     y, numbers = table.target, plan.task == "regression"
     held = {symbol for column in formulas for symbol in elements(list(table.categorical[column]))}
@@ -58,9 +59,10 @@ def write_cards(
     return paths
 
 
-def _weakest(plan: Plan, result: Honest, table: Table) -> tuple[list[GroupScore], str]:
+def _weakest(plan: Plan, result: Honest, data: TabularData) -> tuple[list[GroupScore], str]:
     """Subgroups of the hidden rows, all folds together, and the metric that they are judged by."""
-    rows = np.concatenate([f.rows for f in result.folds]).astype(int)
+    table = data.table
+    rows = np.searchsorted(data.rows, np.concatenate([f.rows for f in result.folds]).astype(int))
     truth = np.concatenate([f.truth for f in result.folds])
     guess = np.concatenate([labels(np.array(f.guess), f.threshold) for f in result.folds])
     kinds: dict[str, Mapping[str, np.ndarray]] = {}
@@ -99,13 +101,15 @@ def command_of(
     ]  # fmt: skip
     given: dict[str, Any] = {
         "task": question.task, "metric": question.metric, "group": question.group,
-        "formula": question.formula, "split": question.split, "cut": question.cut,
+        "formula": question.formula, "structures": question.structures, "split": question.split,
+        "cut": question.cut,
         "outer": question.outer, "outer-seed": question.outer_seed, "seed": question.seed,
+        "sealed": question.sealed or None,
         "minutes": minutes, "workers": workers, "name": name, "trials": trials,
     }  # fmt: skip
     for key, value in given.items():
         if value not in ("", None):
-            words += [f"--{key}", f"{value:g}" if isinstance(value, float) else str(value)]
+            words += [f"--{key}", repr(value) if isinstance(value, float) else str(value)]
     return shlex.join(words)
 
 

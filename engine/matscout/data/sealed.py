@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from matscout.data.sealed_share import parts_of
 from matscout.data.splits import GROUPED, Fold, split
 from matscout.data.tables import Table
 from matscout.data.whole_file import write_whole
@@ -62,6 +63,11 @@ def seal(
     return made
 
 
+def drawn(table: Table, share: float, *, kind: str, seed: int) -> Fold:
+    """(visible rows, sealed rows), ascending, of a seal that is not written down yet."""
+    return _rows(Seal("", len(table), kind, parts_of(share), seed), table)
+
+
 def visible(path: str | Path, table: Table) -> np.ndarray:
     """The rows that are not sealed, (m,) ascending: all that a model may be chosen by."""
     return _rows(_of(path, table), table)[0]
@@ -100,7 +106,7 @@ def read_seal(path: str | Path) -> Seal:
         found = Seal(**raw)
     except FileNotFoundError:
         raise InputError(str(path), "no such seal", "seal the table first") from None
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
         raise InputError(str(path), "is no seal of matscout's", "check the path") from None
     if schema != SCHEMA:
         raise InputError(str(path), f"a seal of schema {schema!r}, not {SCHEMA}", "update matscout")
@@ -139,6 +145,8 @@ def _digest(table: Table) -> str:
         found.update(repr(name).encode() + np.ascontiguousarray(numbers, dtype="<f8").tobytes())
     for name, words in table.categorical.items():
         found.update(repr((name, words.tolist())).encode())
+    for name, block in table.blocks.items():
+        found.update(repr(name).encode() + np.ascontiguousarray(block, dtype="<f8").tobytes())
     if table.groups is not None:
         found.update(repr(table.groups.tolist()).encode())
     return found.hexdigest()

@@ -161,7 +161,7 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
         return tomllib.loads(data.decode()), hashlib.sha256(data).hexdigest()
     except UnicodeDecodeError:
         raise InputError(str(path), "is not UTF-8 text", "save it as UTF-8") from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # no TOML, or a number of 5,000 digits
         raise InputError(str(path), f"is not TOML: {error}") from None
 
 
@@ -171,6 +171,10 @@ def parse_config(raw: dict[str, Any]) -> Config:
         config = Config.model_validate(raw)
     except ValidationError as error:
         raise _explained(error, raw) from None
+    for key, tables in (("targets", config.targets), ("limits", config.limits)):
+        for name in (table.name for table in tables):
+            if name != one_line(name):  # it is a column of files that people fill in
+                raise InputError(key, f"name {name!r} must be printable text", "rename it")
     if config.run.journal is not None:
         check_journal(config.run.journal)
     if config.evaluator is None and config.kind == "sweep":

@@ -4,7 +4,6 @@ learned from.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import tempfile
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from matscout.data.table_digest import table_digest
 from matscout.drive.baselines import read_baselines
 from matscout.drive.nested_select import (
     check_trainer,
@@ -106,7 +106,7 @@ def check_table(folder: RunFolder, trainer: TabularTrainer, sha256: str | None) 
             or known["digest"] == trainer.baseline_digest
         )
     else:
-        same = _sha256(trainer.table) == sha256
+        same = table_digest(trainer.table, trainer.structures) == sha256
     if not same:
         raise _changed(folder, trainer)
 
@@ -212,10 +212,3 @@ def _usual(options: Mapping[str, Any], target: str) -> str:
 def _changed(folder: RunFolder, trainer: TabularTrainer) -> InputError:
     what = f"has changed since run '{folder.name}' learned from it"
     return InputError(str(trainer.table), what, "restore it, or train again")
-
-
-def _sha256(path: Path) -> str:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise InputError(str(path), f"cannot be read ({error.strerror})", "restore it") from None

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from matscout.data.audit import Audit
-from matscout.data.split_names import GROUPED
+from matscout.data.split_names import EQUAL_INPUTS, GROUPED
 from matscout.errors import InputError
 from matscout.models.metrics import METRICS, Metric, Task, metric
 from matscout.models.narrow import narrowed
@@ -25,8 +25,8 @@ ATOM = 0.05
 """The share of rows with the commonest value from which a hurdle differs from its regressor."""
 _UNSIGNED = ("sqrt", "log1p")
 _COPIES = (
-    "beware: rows that belong together stand on both sides of splits, which makes every score too"
-    " good: name the column that they share (--group)"
+    "beware: rows that have the same inputs stand on both sides of splits, which makes every score too"
+    " good: --split was asked for all the same"
 )
 _LABELS_ONLY = ("threshold", "calibrate")
 
@@ -41,11 +41,14 @@ class Question:
     metric: str = ""
     group: str = ""
     formula: str = ""
+    structures: str = ""
     split: str = ""
     cut: float | None = None
     outer: int = 5
     outer_seed: int = 0
     seed: int = 0
+    sealed: float = 0.0
+    structure_cache: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -84,27 +87,38 @@ def planned(question: Question, found: Audit, classes: int) -> Plan:
             f"sweeps rank by {ranked.name}; labels, judged by {own.name}, are cut from averaged"
             " scores at a threshold tuned on out-of-fold scores"
         )
+    structures = _structures(question, found, why)
     options: dict[str, Any] = {
         "table": str(question.table.absolute()), "predict": question.target, "model": "any",
         "task": task, "metric": ranked.name, "objective": "cv",
         "outer_seed": question.outer_seed, "split_seed": question.seed,
     }  # fmt: skip
-    formulas = _formulas(question, found, why)
+    formulas = [*_formulas(question, found, why), *([structures] if structures else [])]
     if formulas:
         options["formulas"] = formulas
+    if structures:
+        options["structures"] = structures
+        if question.structure_cache is not None:
+            options["structure_cache"] = str(question.structure_cache.absolute())
     if question.cut is not None:
         options["cut"] = question.cut
+    if question.sealed:
+        options["sealed"] = question.sealed
     group = question.group or str(found.options.get("group", ""))
+    copies = any(f.kind == "groups" and f.level != "note" for f in found.findings)
+    if copies and not group and (question.split or "grouped") in GROUPED:
+        group = EQUAL_INPUTS
     split = question.split or _split(bool(classes), bool(group))
     options["split"] = split
     if split in GROUPED:
         if not group:
             raise InputError("--split", f"'{split}' needs a group column", "name it: --group")
         options["group"] = group
-        why.append(f"groups: rows of one {group!r} stay on one side of every split ({split})")
+        own_name = "set of equal inputs" if group == EQUAL_INPUTS else repr(group)
+        why.append(f"groups: rows of one {own_name} stay on one side of every split ({split})")
     elif group:
         why.append(f"groups: rows share {group!r}, and --split {split} was asked for all the same")
-    elif any(f.kind == "groups" and f.level != "note" for f in found.findings):
+    elif copies:
         why.append(_COPIES)
     _inputs(question, found, options, formulas, why)
     return Plan(question, task, own, ranked, options, found.rows, classes, tuple(why))
@@ -121,8 +135,23 @@ def _formulas(question: Question, found: Audit, why: list[str]) -> list[str]:
     if not names:
         names = [n for n, kind in found.kinds.items() if kind == "formula" and n in found.inputs]
     if names:
-        why.append(f"formulas: {', '.join(names)} become element fractions and statistics")
+        why.append(f"formulas: {', '.join(names)} become element fractions, statistics and charges")
     return names
+
+
+def _structures(question: Question, found: Audit, why: list[str]) -> str:
+    """The column of structures; "" for none. A table with several needs a word."""
+    columns = [n for n, kind in found.kinds.items() if kind == "structure" and n in found.inputs]
+    if len(columns) > 1 and not question.structures:
+        what = f"{len(columns)} columns hold structures: {', '.join(columns)}"
+        raise InputError(str(question.table), what, "choose one: --structures")
+    name = question.structures or next(iter(columns), "")
+    if name:
+        why.append(
+            f"structures: {name} becomes composition, the 64 numbers that CHGNet 0.3.0 makes of a"
+            " crystal, and ten of its geometry"
+        )
+    return name
 
 
 def _inputs(
@@ -160,12 +189,12 @@ def space_for(plan: Plan, space: Space, y: np.ndarray) -> Space:
             gone.add("hurdle")
     elif "cut" not in plan.options:
         gone.add("regress_and_cut")
-    kept = []
+    kept: list[Parameter] = []
     for parameter in out.parameters:
         if plan.two_step and parameter.name in _LABELS_ONLY:
             continue
         own = _left(parameter, gone, unsigned)
-        if own is not None:
+        if own is not None and own.when.keys() <= {other.name for other in kept}:
             kept.append(own)
     return Space(tuple(kept), out.constraints)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from matscout.drive.recipe_crystals import CRYSTALS
 from matscout.parameter import Categorical, Ordinal
 from matscout.space import Space
 from matscout.trial import Params, Value
@@ -25,35 +26,74 @@ _L1 = {
     "average.hist_gradient_boosting.loss": "absolute_error",
 }
 
+_SLOW: Mapping[str, Value] = {
+    "n_estimators": 400, "learning_rate": 0.05, "colsample_bytree": 0.3, "max_bin": 63,
+}  # fmt: skip
+"""Of LightGBM: many small steps, each from some of the columns."""
+
+
+def _slow(*heads: str) -> dict[str, Value]:
+    return {f"{head}.{name}": value for head in heads for name, value in _SLOW.items()}
+
+
+_RICH_AVERAGE: dict[str, Value] = {
+    "model": "average", "features": "bonding", "average.members": "extra_trees+lightgbm",
+    "average.extra_trees.max_features": 0.3, **_slow("average.lightgbm"),
+}  # fmt: skip
+_GATE: dict[str, Value] = {
+    "model": "hurdle", "features": "bonding", "target_transform": "sqrt", "hurdle.gate_at": 0.6,
+}  # fmt: skip
+_BOOSTED_HURDLE = {
+    **_GATE, "hurdle.classifier": "lightgbm", "hurdle.regressor": "lightgbm",
+    **_slow("hurdle.classifier", "hurdle.regressor"),
+}  # fmt: skip
+_MEAN_HURDLE = {
+    **_GATE, "hurdle.classifier": "average", "hurdle.regressor": "average",
+    "hurdle.classifier.members": "extra_trees+lightgbm",
+    "hurdle.regressor.members": "extra_trees+lightgbm", "hurdle.regressor.extra_trees.max_features": 0.3,
+    **_slow("hurdle.classifier.lightgbm", "hurdle.regressor.lightgbm"),
+}  # fmt: skip
+
 NUMBERS: tuple[Mapping[str, Value], ...] = (
     {"model": "extra_trees"},
+    _BOOSTED_HURDLE,
+    {**_GATE, "hurdle.classifier": "average", "hurdle.regressor": "lightgbm", "hurdle.gate_at": 0.5,
+     "hurdle.classifier.members": "extra_trees+lightgbm",
+     **_slow("hurdle.classifier.lightgbm", "hurdle.regressor")},
+    _MEAN_HURDLE,
     {"model": "extra_trees", "features": "fractions"},
     {"model": "average", "target_transform": "log1p", **_L1},
     {"model": "lightgbm", "lightgbm.loss": "l1", "lightgbm.n_estimators": 400},
-    {"model": "hurdle", "hurdle.classifier": "lightgbm", "hurdle.regressor": "average",
-     "hurdle.gate_at": 0.6, "target_transform": "sqrt"},
     {"model": "extra_trees", "target_transform": "log1p"},
     {"model": "block_gaussian_process", "target_transform": "yeo_johnson"},
-    {"model": "hurdle", "hurdle.classifier": "average", "hurdle.regressor": "average",
-     "hurdle.gate_at": 0.6, "target_transform": "sqrt"},
+    {**_MEAN_HURDLE, "features": "all", "hurdle.gate_at": 0.7},
     {"model": "average", "target_transform": "yeo_johnson", **_L1},
     {"model": "hist_gradient_boosting", "hist_gradient_boosting.loss": "absolute_error",
      "target_transform": "log1p"},
     {"model": "average", "features": "fractions", "average.members": _MIXED},
+    {**_RICH_AVERAGE, "target_transform": "yeo_johnson"},
     {"model": "lightgbm", "lightgbm.n_estimators": 400, "features": "fractions"},
+    {"model": "extra_trees", "features": "bonding", "extra_trees.max_features": 0.3},
     {"model": "svm", "target_transform": "yeo_johnson"},
     {"model": "linear"},
 )  # fmt: skip
+"""Hurdles come early: a space has them only where one value is common, and there they are best."""
+
+_BOOSTED: dict[str, Value] = {"model": "lightgbm", "features": "bonding", **_slow("lightgbm")}
 
 CLASSES: tuple[Mapping[str, Value], ...] = (
     {"model": "extra_trees"},
+    _RICH_AVERAGE,
     {"model": "lightgbm", "lightgbm.n_estimators": 400},
+    _BOOSTED,
     {"model": "average", "average.members": "extra_trees+lightgbm"},
+    {"model": "extra_trees", "features": "bonding", "extra_trees.max_features": 0.3},
     {"model": "extra_trees", "features": "fractions"},
-    {"model": "hist_gradient_boosting"},
+    {**_BOOSTED, "lightgbm.num_leaves": 48},
+    {"model": "hist_gradient_boosting", "features": "bonding"},
     {"model": "average", "average.members": _MIXED},
     {"model": "extra_trees", "weights": "balanced"},
-    {"model": "lightgbm", "lightgbm.n_estimators": 400, "weights": "balanced"},
+    {**_BOOSTED, "weights": "balanced"},
     {"model": "lightgbm", "lightgbm.n_estimators": 400, "features": "fractions"},
     {"model": "block_gaussian_process"},
     {"model": "linear"},
@@ -69,6 +109,12 @@ _OWN: Mapping[str, Value] = {
     "lightgbm.learning_rate": 0.05,
     "lightgbm.num_leaves": 31,
     "lightgbm.colsample_bytree": 0.5,
+    "lightgbm.max_bin": 63,
+    "average.extra_trees.max_features": 1.0,
+    "average.lightgbm.n_estimators": 100,
+    "average.lightgbm.learning_rate": 0.1,
+    "average.lightgbm.colsample_bytree": 1.0,
+    "average.lightgbm.max_bin": 255,
     "hist_gradient_boosting.learning_rate": 0.1,
     "hist_gradient_boosting.max_iter": 200,
     "hist_gradient_boosting.min_samples_leaf": 10,
@@ -79,11 +125,12 @@ _OWN: Mapping[str, Value] = {
 """What a point takes where it says nothing; of a choice, the first that is left in the space."""
 
 
-def portfolio(space: Space, task: str) -> list[Params]:
+def portfolio(space: Space, task: str, *, structures: bool = False) -> list[Params]:
     """The points of the task that lie in `space`, the worthiest first, each once. The first one is
     what nobody tuned: extra trees."""
     found: dict[str, Params] = {}
-    for some in NUMBERS if task == "regression" else CLASSES:
+    usual = NUMBERS if task == "regression" else CLASSES
+    for some in (usual[0], *(CRYSTALS[task] if structures else ()), *usual[1:]):
         point = _filled(space, some)
         if point is not None:
             found.setdefault(space.key(point), point)

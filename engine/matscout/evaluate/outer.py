@@ -31,6 +31,11 @@ def own_seed(split_seed: int) -> int:
     return int(np.random.SeedSequence(split_seed, spawn_key=(1,)).generate_state(1)[0])
 
 
+def sealed_seed(split_seed: int) -> int:
+    """Of the sealed test set."""
+    return int(np.random.SeedSequence(split_seed, spawn_key=(2,)).generate_state(1)[0])
+
+
 def only(table: Table, rows: np.ndarray) -> Table:
     """`table` with these rows and no trace of the others."""
 
@@ -44,4 +49,5 @@ def only(table: Table, rows: np.ndarray) -> Table:
         categorical=kept(table.categorical),
         groups=None if table.groups is None else table.groups[rows],
         times=None if table.times is None else table.times[rows],
+        blocks=kept(table.blocks),
     )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from matscout.data.bonding import bonding_features
 from matscout.data.columns import as_bound
 from matscout.data.composition import composition_features, element_fractions
 from matscout.data.formula import amounts, symbol
+from matscout.data.structure_column import structure_column
 from matscout.data.text_table import TextTable, as_number, is_missing, read_text_table
 from matscout.errors import InputError, did_you_mean
 from matscout.evaluate.tabular_data import TabularData
@@ -45,11 +47,16 @@ class NewRows:
         return len(self.x)
 
 
-def read_new_rows(path: Path, trainer: TabularTrainer, data: TabularData) -> NewRows:
+def read_new_rows(
+    path: Path, trainer: TabularTrainer, data: TabularData, only: Sequence[int] | None = None
+) -> NewRows:
     """InputError for a file without rows or without an input column, for a word among numbers, for what
-    is no formula, and for a target cell that cannot be compared, with its line.
+    is no formula or structure, and for a target cell that cannot be compared, with its line.
+    `only`: the numbers of the rows that are meant, if not all.
     """
     raw = read_text_table(path)
+    if only is not None:
+        raw = raw.only(only)
     table = data.table
     warnings: list[list[str]] = [[] for _ in raw.rows]
     parts: list[Array] = []
@@ -57,8 +64,17 @@ def read_new_rows(path: Path, trainer: TabularTrainer, data: TabularData) -> New
         numbers = _numbers(raw, name)
         _warn_of_numbers(warnings, name, numbers, known)
         parts.append(numbers[:, None])
+    blocks: Iterable[Array] = ()
+    told = raw
     for name in trainer.formulas:
-        parts += _formulas(raw, name, [str(cell) for cell in table.categorical[name]], warnings)
+        cells = raw.column(name)
+        if name == trainer.structures:
+            crystals = structure_column(raw, name, path.parent, trainer.structure_cache)
+            cells, blocks = list(crystals.formulas), crystals.blocks.values()
+            told = _named(raw, name, cells)
+        learned = [str(cell) for cell in table.categorical[name]]
+        parts += _formulas(raw, name, cells, learned, warnings)
+    parts += blocks
     for name, words in table.categorical.items():
         if name not in trainer.formulas:
             parts.append(_words(raw, name, words.astype(str), warnings)[:, None])
@@ -67,7 +83,7 @@ def read_new_rows(path: Path, trainer: TabularTrainer, data: TabularData) -> New
         if not warnings[row]:
             warnings[row].append("far from every training row")
     truth = _truth(raw, trainer, data) if trainer.predict in raw.header else None
-    return NewRows(raw, x, truth, tuple("; ".join(said) for said in warnings))
+    return NewRows(told, x, truth, tuple("; ".join(said) for said in warnings))
 
 
 def _numbers(raw: TextTable, name: str) -> Array:
@@ -96,13 +112,22 @@ def _warn_of_numbers(warnings: list[list[str]], name: str, new: Array, known: Ar
             warnings[row].append(f"{name} = {value:g} is above {high:g}")
 
 
+def _named(raw: TextTable, name: str, formulas: list[str]) -> TextTable:
+    """The table with formulas in place of structures that are written out in their cells."""
+    place = raw.header.index(name)
+    rows = (
+        (*row[:place], formula, *row[place + 1 :]) if row[place].startswith("{") else row
+        for row, formula in zip(raw.rows, formulas, strict=True)
+    )
+    return replace(raw, rows=tuple(rows))
+
+
 def _formulas(
-    raw: TextTable, name: str, known: list[str], warnings: list[list[str]]
+    raw: TextTable, name: str, cells: list[str], known: list[str], warnings: list[list[str]]
 ) -> list[Array]:
-    """Fractions of the elements that the training rows have, and statistics over all elements: the two
+    """Fractions of the elements that the training rows have, and statistics over all elements: the
     blocks that `models.columns` makes.
     """
-    cells = raw.column(name)
     elements = element_fractions(known)[0]
     for row, cell in enumerate(cells):
         try:
@@ -116,7 +141,7 @@ def _formulas(
     for place, element in enumerate(there):
         if element in elements:
             fractions[:, elements.index(element)] = values[:, place]
-    return [fractions, composition_features(cells)[1]]
+    return [fractions, composition_features(cells)[1], bonding_features(cells)[1]]
 
 
 def _words(raw: TextTable, name: str, known: NDArray[np.str_], warnings: list[list[str]]) -> Array:

@@ -16,6 +16,7 @@ from matscout.drive.recipe_plan import Plan
 from matscout.drive.recipe_result import Honest
 from matscout.models.subgroups import GroupScore
 from matscout.report.card import Card, Rows, Section
+from matscout.report.card_calibration import calibration
 from matscout.report.markup import number
 from matscout.trial import Params
 
@@ -74,6 +75,9 @@ def _sections(
     yield Section("What is it not for?", tuple(_limits(plan, about)))
     if result.covers:
         yield Section("How sure is it?", tuple(_covers(result)))
+    chances = tuple(calibration(plan, result, about.class_names))
+    if chances:
+        yield Section("Are its probabilities right?", chances)
     yield Section("What was tried and chosen", tuple(_chosen(plan, whole, result)))
     yield Section("The table", tuple(_table(plan, found, about)))
     yield Section("Provenance", tuple(_origin(plan, about)))
