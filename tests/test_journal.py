@@ -189,10 +189,24 @@ def test_network_file_systems_are_refused(tmp_path: Path) -> None:
     refuse_network_file_system(Path("/data/journal.db"), tmp_path / "none")
 
 
+def test_a_link_to_a_network_file_system_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far, mounts = tmp_path / "far", tmp_path / "mounts"
+    far.mkdir()
+    mounts.write_text(f"/dev/sda1 / ext4 rw 0 0\nserver:/x {far.resolve()} nfs4 rw 0 0\n")
+    (tmp_path / "near").symlink_to(far)
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path / "near/journal.db", Path("near/journal.db"), Path("far/journal.db")):
+        with pytest.raises(InputError, match="is a network file system"):
+            refuse_network_file_system(path, mounts)
+
+
 def test_state_is_private(folder: RunFolder) -> None:
     filled(folder, 3)
     for path in (folder.journal, folder.lock, folder.head):
         assert path.stat().st_mode & 0o077 == 0
     head = folder.head.read_text()
-    assert json.loads(folder.lock.read_text())["pid"] == os.getpid()
+    with Journal.open(folder):
+        assert json.loads(folder.lock.read_text())["pid"] == os.getpid()
     assert head.startswith("00000000000000000003 ")

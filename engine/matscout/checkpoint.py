@@ -59,6 +59,7 @@ class CheckpointStore:
         write_durably(draft / "arrays.safetensors", arrays)
         failpoint("checkpoint.between_files")
         write_durably(draft / "state.json", record.encode())
+        sync_folder(draft)
         failpoint("checkpoint.before_rename")
         # An older one of the same step stays readable, under a name that sorts before its own,
         # until the new one stands.
@@ -76,7 +77,7 @@ class CheckpointStore:
         for folder in reversed(self._folders()):
             try:
                 return _read(folder)
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
                 if warn is not None:
                     warn.append(f"{folder}: broken checkpoint ({error}); trying the one before")
         return None

@@ -82,6 +82,11 @@ def check_journal(url: str) -> str:
     return url
 
 
+def check_address(url: str, where: str) -> None:
+    """InputError, quoting nothing of it, unless `url` is the address of a PostgreSQL server."""
+    _server(url, where)
+
+
 def without_passwords(text: str) -> str:
     """`text` without what a URL in it may say between // and @, or of a password."""
     return re.sub(r"(?<=://)\S*(?=@)|(?<=password=)[^&\s'\"]+", "***", text)
@@ -99,7 +104,7 @@ def read_address(folder: RunFolder) -> tuple[Server, str]:
         url, schema = str(said["url"]), str(said["schema"])
         if not _SCHEMA.fullmatch(schema):
             raise ValueError("schema")
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise InputError(
             str(folder.address), "does not say where the journal is", "restore it from a copy"
         ) from None
@@ -119,7 +124,7 @@ def _server(url: str, where: str) -> Server:
         raise InputError(where, "is no address of a PostgreSQL server", mend)
     try:
         params = dict(psycopg.conninfo.conninfo_to_dict(url))
-    except psycopg.Error:
+    except (psycopg.Error, UnicodeError):
         raise InputError(where, "cannot be read as an address", mend) from None
     port, odd = str(params.get("port", "")), str(params.get("dbname", "")) + str(params.get("host"))
     if not re.fullmatch(r"[0-9,]*", port) or "@" in odd:

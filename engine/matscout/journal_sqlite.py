@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from matscout.errors import JournalDamaged, JournalUnavailable, one_line
+from matscout.errors import JournalUnavailable, MatscoutError, one_line
 from matscout.failpoint import failpoint
 from matscout.journal_store import Row, Store, cause, damaged, events_table, unreadable
 from matscout.owner import Owner, refuse_network_file_system
@@ -36,35 +37,32 @@ class SqliteStore(Store):
 
     @classmethod
     def create(cls, folder: RunFolder) -> SqliteStore:
+        """JournalUnavailable if the disk would not have it."""
         refuse_network_file_system(folder.journal)
-        owner = Owner.take(folder.lock)
-        os.close(os.open(folder.journal, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        store = cls(folder, owner, "rw")
-        _EVENTS.create(store._open)
-        store._open.commit()
+        with _reaching(folder.journal), _kept_if_well(Owner.take(folder.lock)) as owner:
+            os.close(os.open(folder.journal, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+            store = cls(folder, owner, "rw")
+            _EVENTS.create(store._open)
+            store._open.commit()
         return store
 
     @classmethod
     def own(cls, folder: RunFolder) -> SqliteStore:
-        """InputError if another driver has it. Reads only, until `begin_writing`."""
+        """InputError if another driver has it; JournalUnavailable if the disk refuses. Reads only, until
+        `begin_writing`."""
         refuse_network_file_system(folder.journal)
-        owner = Owner.take(folder.lock)
-        try:
+        with _reaching(folder.journal), _kept_if_well(Owner.take(folder.lock)) as owner:
             return cls(folder, owner)
-        except DBAPIError as error:
-            owner.release()
-            raise unreadable(str(folder.journal), error) from None
 
     @classmethod
     def look(cls, folder: RunFolder) -> SqliteStore:
-        try:
+        with _reaching(folder.journal):
             return cls(folder)
-        except DBAPIError as error:
-            raise unreadable(str(folder.journal), error) from None
 
     def begin_writing(self) -> list[str]:
         self._disconnect()
-        self._connect("rw")
+        with _reaching(self._path):
+            self._connect("rw")
         return []
 
     def add(self, rows: Sequence[Row]) -> None:
@@ -86,7 +84,7 @@ class SqliteStore(Store):
         try:
             answer = self._open.execute(sa.text("PRAGMA quick_check(1)")).scalar()
         except (DBAPIError, UnicodeDecodeError) as error:
-            raise unreadable(self.where, error) from None
+            raise self._wrong(error) from None
         finally:
             self._open.rollback()
         if answer != "ok":
@@ -105,8 +103,8 @@ class SqliteStore(Store):
     def _connection(self) -> sa.Connection:
         return self._open
 
-    def _wrong(self, error: Exception) -> JournalDamaged:
-        return unreadable(self.where, error)
+    def _wrong(self, error: Exception) -> MatscoutError:
+        return _meant(self.where, error)
 
     def _connect(self, mode: str) -> None:
         self._engine = _engine(self._path, mode)
@@ -115,6 +113,39 @@ class SqliteStore(Store):
     def _disconnect(self) -> None:
         self._open.close()
         self._engine.dispose()
+
+
+_REFUSALS = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+_WRITES = (
+    sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC,
+    sqlite3.SQLITE_IOERR_TRUNCATE, sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMSIZE,
+    sqlite3.SQLITE_IOERR_NOMEM,
+)  # fmt: skip
+
+
+def _meant(where: str, error: Exception) -> MatscoutError:
+    """A disk that takes nothing, or that cannot be reached, is no damage: what stands there is sound."""
+    code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+    if isinstance(error, OSError) or code & 0xFF in _REFUSALS or code in _WRITES:
+        return JournalUnavailable(one_line(f"{where}: {cause(error)}"))
+    return unreadable(where, error)
+
+
+@contextmanager
+def _reaching(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, OSError) as error:
+        raise _meant(str(path), error) from None
+
+
+@contextmanager
+def _kept_if_well(owner: Owner) -> Iterator[Owner]:
+    try:
+        yield owner
+    except BaseException:
+        owner.release()
+        raise
 
 
 def _engine(path: Path, mode: str) -> sa.Engine:

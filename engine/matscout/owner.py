@@ -6,10 +6,18 @@ import fcntl
 import json
 import os
 import socket
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from matscout.errors import InputError
+
+_TELLS_S = 1.0
+"""How long a lock that is held may name nobody alive: its owner is about to write who it is, or to
+die, or is a reader that asked who drives."""
+
+_LOOK_S = 0.005
 
 # A lock or a WAL on these may be seen late, or not at all, by another host.
 _NETWORK_FILE_SYSTEMS = frozenset(
@@ -46,16 +54,18 @@ class Owner:
     def take(cls, path: Path) -> Owner:
         """Become the owner, at once if the last one is dead; InputError if one is alive."""
         file = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")  # noqa: SIM115 (kept open)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            who = _who(file.read())
-            file.close()
-            raise InputError(
-                str(path.parent),
-                f"the journal is open elsewhere: {who}",
-                "wait for it, stop it, or look with matscout status",
-            ) from None
+        until_s = time.monotonic() + _TELLS_S
+        while not _locked(file):
+            file.seek(0)
+            text = file.read()
+            if _names_the_living(text) or time.monotonic() >= until_s:
+                file.close()
+                raise InputError(
+                    str(path.parent),
+                    f"the journal is open elsewhere: {_who(text)}",
+                    "wait for it, stop it, or look with matscout status",
+                )
+            time.sleep(_LOOK_S)
         file.seek(0)
         file.truncate()
         json.dump({"host": socket.gethostname(), "pid": os.getpid()}, file)
@@ -63,6 +73,10 @@ class Owner:
         return cls(file)
 
     def release(self) -> None:
+        """Let go, and leave no name behind."""
+        with suppress(OSError, ValueError):  # a full disk, or a second time
+            self._file.seek(0)
+            self._file.truncate()
         self._file.close()
 
 
@@ -85,13 +99,14 @@ def refuse_network_file_system(path: Path, mounts: Path = Path("/proc/self/mount
         lines = mounts.read_text().splitlines()
     except OSError:
         return
+    real = str(path.resolve())  # a link may lead elsewhere than it stands
     best, kind = "", ""
     for line in lines:
         fields = line.split(" ")
         if len(fields) < 3:
             continue
         point = fields[1].replace("\\040", " ")
-        inside = str(path).startswith(point.rstrip("/") + "/") or point == "/"
+        inside = real.startswith(point.rstrip("/") + "/") or point == "/"
         if inside and len(point) >= len(best):
             best, kind = point, fields[2]
     if kind in _NETWORK_FILE_SYSTEMS:
@@ -100,6 +115,27 @@ def refuse_network_file_system(path: Path, mounts: Path = Path("/proc/self/mount
             f"{best} is a network file system ({kind}), where SQLite can lose data",
             "put the run on a local disk with --runs DIR",
         )
+
+
+def _locked(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _names_the_living(text: str) -> bool:
+    """Whether it names an owner that is alive, as far as can be told from here."""
+    try:
+        owner = json.loads(text)
+        if owner["host"] == socket.gethostname():
+            os.kill(int(owner["pid"]), 0)
+    except PermissionError:
+        return True  # alive, and another user's
+    except (ValueError, KeyError, TypeError, OverflowError, OSError):
+        return False
+    return True
 
 
 def _who(text: str) -> str:

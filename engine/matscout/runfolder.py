@@ -93,6 +93,10 @@ class RunFolder:
         """What untuned models score on a trainer's folds: derived, and made anew if lost."""
         return self.root / "baselines.json"
 
+    def contains(self, path: Path) -> bool:
+        """Whether `path`, its links followed, lies in this folder."""
+        return path.resolve().is_relative_to(self.root.resolve())
+
     def checkpoints(self, trial: int) -> Path:
         return self.root / "checkpoints" / f"trial-{trial:06d}"
 
@@ -110,6 +114,7 @@ class RunFolder:
 
     def settle(self, draft: RunFolder) -> None:
         """Turn the prepared draft into this run, at once and whole."""
+        sync_folder(draft.root)
         try:
             os.rename(draft.root, self.root)  # fails on a folder that is not empty
         except OSError:

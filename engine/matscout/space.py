@@ -176,7 +176,7 @@ class Space:
     def from_toml(cls, text: str, where: str = "space") -> Space:
         try:
             return cls.from_dict(tomllib.loads(text))
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # no TOML, or a number of 5,000 digits
             raise InputError(where, f"not TOML: {error}") from None
 
     def _with_checked_condition(self, child: Parameter) -> Parameter:

@@ -42,6 +42,7 @@ CONFIG_MISTAKES = {
     "a pruner where nothing is reported": ('type = "function"\ntarget = "objective_of_ours:loss"\n', 'type = "command"\nargv = ["true"]\n[early_stopping]\ntype = "asha"\n', "early_stopping: 'asha' needs values on the way, and evaluator 'command' reports none; leave it out"),
     "a pruner of folds for epochs": ('type = "function"\ntarget = "objective_of_ours:loss"\n', 'type = "tabular"\ntable = "t.csv"\npredict = "y"\nmodel = "mlp"\n[early_stopping]\ntype = "wilcoxon"\n', "early_stopping: 'wilcoxon' compares folds: steps here are epochs; use asha or median"),
     "nothing left but to confirm": ("trials = 8", "trials = 8\nconfirm = 8", "run.confirm: must be fewer than run.trials = 8, got 8"),
+    "a target with control characters": ('name = "loss"', 'name = "lo\\u001b[31mss"', "targets: name 'lo\\x1b[31mss' must be printable text; rename it"),
     "a fleet that is none": ('"inline"', '"inlin"', "run.fleet: input should be"),
 }  # fmt: skip
 

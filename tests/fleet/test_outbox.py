@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import subprocess
@@ -30,6 +31,21 @@ def outbox(tmp_path: Path) -> Outbox:
 def disarmed() -> Iterator[None]:
     yield
     failpoint.arm("")
+
+
+def test_a_disk_that_will_not_remove_a_result_ends_nobody(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal has it; the next sweep finds it again, and nothing comes of that."""
+    outbox.write(RESULT)
+
+    def read_only(path: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", read_only)
+        outbox.acknowledge(RESULT)
+    assert outbox.sweep() == [RESULT]
 
 
 def test_what_was_written_is_found_until_it_is_acknowledged(outbox: Outbox) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,22 @@ Address = Annotated[
 ]
 Name = Annotated[str | None, typer.Option(help="The run's name; default: the config's.")]
 Seed = Annotated[int | None, typer.Option(min=0, help="The seed; default: the config's.")]
+
+
+_DISK = (
+    errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EACCES,
+    errno.EPERM,
+)  # fmt: skip
+
+
+def unforeseen(error: Exception) -> tuple[str, int]:
+    """One line and an exit code for what is no error of ours. A disk that refuses is no bug, either."""
+    if hasattr(error, "format_message"):  # a usage error of the parser
+        return f"{error.format_message()} (see matscout --help)", 2
+    if isinstance(error, OSError) and error.errno in _DISK:
+        where = error.filename if isinstance(error.filename, str) else "the disk"
+        return f"{where}: {error.strerror}; mend that, and run it again", 3
+    return f"internal error: {type(error).__name__}: {error}; run it again with --debug", 3
 
 
 def end(code: int) -> None:

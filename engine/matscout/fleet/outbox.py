@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,14 +82,16 @@ class Outbox:
         """The outcome is in the journal: forget it. Unknown: no-op, and so is a report: the file under
         its attempt's name is the ending, which may be there before the report was heard. And so is an
         ending that a fleet made up for a worker which it gave up, should that have written another
-        meanwhile: that one is not in the journal."""
+        meanwhile: that one is not in the journal. A disk that will not remove the file changes nothing:
+        the next sweep finds it again, and the journal knows it."""
         if not outcome.ends_attempt:
             return
         if outcome.kind in _MADE_UP:
             written = self.read(outcome.trial, outcome.attempt)
             if written is not None and written.kind is not outcome.kind:
                 return
-        self.path(outcome.trial, outcome.attempt).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path(outcome.trial, outcome.attempt).unlink(missing_ok=True)
 
     def running(self, trial: int, attempt: int) -> AbstractContextManager[None]:
         """Hold the attempt's lock (see AttemptLocks)."""

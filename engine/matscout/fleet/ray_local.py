@@ -14,7 +14,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ _QUIET: Mapping[str, Any] = {"log_to_driver": False, "logging_level": logging.ER
 _PREFIX = "matscout-ray-"
 _NEW_S = 60.0
 _CONNECT_S = 5.0
+_HEAD_ANSWERS_S = 0.5
 
 _AROUND_START = {
     # By this Ray binds its servers to 127.0.0.1 instead of to every interface.
@@ -113,6 +114,28 @@ def _require_listener(address: str) -> None:
     except (OSError, OverflowError) as error:
         what = f"nobody answers at {address} ({error})"
         raise InputError("run.address", what, "see `ray status`") from None
+
+
+class JoinedHead:
+    """The head of a cluster that was joined, asked now and then whether it is still there.
+
+    Ray itself looks for a minute, and then ends the driver in words of its own, without an order to
+    anything. Until then a head that is being started again (KubeRay with a Redis) is waited for.
+    """
+
+    def __init__(self) -> None:
+        host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+        self._place = host.strip("[]"), int(port)
+        self._answered_s: float | None = None
+
+    def silent_s(self) -> float:
+        """For how long it has not answered. 0 for one that never has: it is not to be reached from
+        here, and others know of it."""
+        now_s = time.monotonic()
+        with suppress(OSError):
+            socket.create_connection(self._place, _HEAD_ANSWERS_S).close()
+            self._answered_s = now_s
+        return 0.0 if self._answered_s is None else now_s - self._answered_s
 
 
 def head_died() -> str:
