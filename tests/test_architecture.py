@@ -119,21 +119,3 @@ def test_values_are_importable_without_the_heavy_ones() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-FORBIDDEN = ("pickle", "cloudpickle", "dill", "shelve", "marshal")
-
-
-@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_no_pickle_eval_or_shell(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            assert not {a.name.split(".")[0] for a in node.names} & set(FORBIDDEN)
-        if isinstance(node, ast.ImportFrom):
-            assert (node.module or "").split(".")[0] not in FORBIDDEN
-        if isinstance(node, ast.Call):
-            name = node.func.id if isinstance(node.func, ast.Name) else ""
-            assert name not in ("eval", "exec")
-            for keyword in node.keywords:
-                shell = keyword.arg == "shell"
-                assert not (shell and getattr(keyword.value, "value", False))

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from matscout.cli.app_doctor import doctor
 from matscout.cli.app_recorded import audit, backtest, bench
 from matscout.cli.words import (
     Address,
@@ -24,6 +25,7 @@ from matscout.cli.words import (
     Trials,
     Workers,
     end,
+    unforeseen,
 )
 from matscout.errors import MatscoutError, one_line
 
@@ -34,9 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find the next experiment worth doing, and the model worth trusting, when data are scarce.",
 )
-campaign = typer.Typer(
-    no_args_is_help=True, help="Active learning: choose the next material to make or simulate."
-)
+campaign = typer.Typer(no_args_is_help=True, help="Active learning: what to measure next.")
 app.add_typer(campaign, name="campaign")
 
 DEFAULT_RUNS = Path("results/runs")
@@ -103,12 +103,14 @@ def sweep(
     metric: Annotated[str, typer.Option(help="With --data: what the score is.")] = "",
     group: Annotated[str, typer.Option(help="With --data: rows of one group stay together.")] = "",
     formula: Annotated[str, typer.Option(help="With --data: the column of formulas.")] = "",
+    structures: Annotated[str, typer.Option(help="With --data: the column of structures.")] = "",
     split: Annotated[str, typer.Option(help="With --data: kfold, stratified, grouped, …")] = "",
     cut: Annotated[
         float | None, typer.Option(help="With --data: two classes, at a number.")
     ] = None,
     outer: Annotated[int, typer.Option(min=2, help="With --data: outer folds.")] = 5,
     outer_seed: Annotated[int, typer.Option(min=0, help="With --data: draws the outer folds.")] = 0,
+    sealed: Annotated[float, typer.Option(help="With --data: share of rows to set aside.")] = 0.0,
     minutes: Annotated[float, typer.Option(min=0.1, help="With --data: time for it all.")] = 15.0,
     json: Json = False,
 ) -> None:
@@ -117,8 +119,9 @@ def sweep(
         from matscout.cli.recipe_words import start as from_table
 
         given = {
-            "task": task, "metric": metric, "group": group, "formula": formula, "split": split,
-            "cut": cut, "outer": outer, "outer_seed": outer_seed, "seed": seed or 0,
+            "task": task, "metric": metric, "group": group, "formula": formula,
+            "structures": structures, "split": split, "cut": cut, "outer": outer,
+            "outer_seed": outer_seed, "seed": seed or 0, "sealed": sealed,
         }  # fmt: skip
         end(from_table(config, data, target, runs, given, name=name, trials=trials,
                        minutes=minutes, workers=workers, fleet=fleet, json=json))  # fmt: skip
@@ -163,7 +166,7 @@ def nested(
 @app.command()
 def predict(
     run: Run,
-    new: Annotated[Path, typer.Argument(metavar="NEW.csv", help="Rows to predict.")],
+    new: Annotated[Path | None, typer.Argument(metavar="NEW.csv", help="Rows to predict.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write.")] = Path(
         "predictions.csv"
     ),
@@ -176,12 +179,13 @@ def predict(
         typer.Option(help="What predicts: best, average (the top three), none, auto."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
+    final: Annotated[bool, typer.Option("--final", help="Open the sealed test set, once.")] = False,
     json: Json = False,
 ) -> None:
     """Predict new rows with the models of a sweep over a table, with intervals and warnings."""
     from matscout.cli.predict import predict as command
 
-    end(command(run, new, out, runs, interval, select, force, json))
+    end(command(run, new, out, runs, interval, select, force, final, json))
 
 
 @app.command()
@@ -360,9 +364,8 @@ def spaces(
     end(command(name, json))
 
 
-app.command()(audit)
-app.command()(backtest)
-app.command()(bench)
+for other in (audit, backtest, bench, doctor):
+    app.command()(other)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -381,11 +384,7 @@ def main(argv: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except Exception as error:
-        if hasattr(error, "format_message"):  # a usage error of the parser
-            code = _complain(error, words, f"{error.format_message()} (see matscout --help)", 2)
-        else:
-            text = f"internal error: {type(error).__name__}: {error}; run it again with --debug"
-            code = _complain(error, words, text, 3)
+        code = _complain(error, words, *unforeseen(error))
     sys.exit(code or 0)
 
 

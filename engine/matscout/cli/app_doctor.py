@@ -1,0 +1,26 @@
+"""The command line of the doctor: words and options, as in app.py."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from matscout.cli.words import Json, Runs, end
+
+
+def doctor(
+    run: Annotated[
+        str | None, typer.Argument(metavar="[RUN]", help="Also look at this run's needs.")
+    ] = None,
+    runs: Runs = Path("results/runs"),
+    address: Annotated[
+        str | None, typer.Option(help="A Ray cluster: knock at it without its token.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Will it work here, and is it safe? Each line: ok, warn or FAIL, and what to do."""
+    from matscout.cli.doctor.doctor import doctor as command
+
+    end(command(run, runs, address, json))
