@@ -110,7 +110,7 @@ def bench(
         typer.Argument(
             metavar="NAME",
             help="overhead, history, utilisation, campaigns, sweeps, latency, lowdata, imbalance, "
-            "transfer, simulate or halide-reference.",
+            "scarcity, transfer, simulate, faults, load or halide-reference.",
         ),
     ],
     out: Annotated[
@@ -127,7 +127,8 @@ def bench(
         ),
     ] = 3,
     data: Annotated[
-        Path | None, typer.Option(help="The folder of tables (campaigns, lowdata, imbalance).")
+        Path | None,
+        typer.Option(help="The folder of tables (campaigns, lowdata, imbalance, scarcity)."),
     ] = None,
     tables: Annotated[
         str,
@@ -177,19 +178,24 @@ def bench(
         bool,
         typer.Option(
             "--merge",
-            help="Add to what --out holds already (campaigns, sweeps, lowdata, imbalance).",
+            help="Add to what --out holds already (campaigns, sweeps, lowdata, imbalance, "
+            "scarcity, faults).",
         ),
     ] = False,
     render: Annotated[
         Path | None,
         typer.Option(
-            help="Make Markdown of a file that --out wrote (campaigns, sweeps, lowdata, imbalance)."
+            help="Make Markdown of a file that --out wrote (campaigns, sweeps, lowdata, imbalance, "
+            "scarcity, faults)."
         ),
     ] = None,
     sizes: Annotated[
-        str, typer.Option(help="Rows, with commas; default: 20,50,100,300 (lowdata).")
+        str,
+        typer.Option(
+            help="Rows, with commas; default: 20,50,100,300 (lowdata), 50,100,200 (scarcity)."
+        ),
     ] = "",
-    draws: Annotated[int, typer.Option(min=2, help="Draws of each size (lowdata).")] = 10,
+    draws: Annotated[int, typer.Option(min=2, help="Draws of each size (lowdata, scarcity).")] = 10,
     workers: Annotated[int, typer.Option(min=1, help="Simulated workers (utilisation).")] = 1920,
     proposer: Annotated[str, typer.Option(help="By name (utilisation).")] = "auto",
     ask_ms: Annotated[
@@ -206,7 +212,26 @@ def bench(
         bool,
         typer.Option("--overlap", help="With run.overlap: think while workers work (utilisation)."),
     ] = False,
-    seed: Annotated[int | None, typer.Option(min=0, help="This one alone (simulate).")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(min=0, help="This one alone (simulate); of what is drawn (faults)."),
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="As many rounds as the published figures (faults).")
+    ] = False,
+    only: Annotated[str, typer.Option(help="Promises with commas: R1,R7 (faults).")] = "",
+    journal: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", help="sqlite, or a PostgreSQL server that may be written to (faults)."
+        ),
+    ] = "sqlite",
+    fleet: Annotated[str, typer.Option(help="process or ray (faults).")] = "process",
+    rounds: Annotated[
+        int | None,
+        typer.Option(min=1, help="So many of each promise, not its own number (faults)."),
+    ] = None,
+    targets: Annotated[str, typer.Option(help="Names with commas; default: all (scarcity).")] = "",
     json: Json = False,
 ) -> None:
     """Measure the engine beside its peers, or recompute a table that matscout brings."""
@@ -234,5 +259,11 @@ def bench(
         spread,
         overlap,
         seed,
+        full,
+        only,
+        journal,
+        fleet,
+        rounds,
+        targets,
     )
     end(command(name, out, options, json))

@@ -14,9 +14,9 @@ from matscout.errors import InputError, did_you_mean
 
 NAMES = (
     "overhead", "history", "utilisation", "campaigns", "sweeps", "latency", "lowdata", "imbalance",
-    "transfer", "halide-reference", "simulate",
+    "scarcity", "transfer", "halide-reference", "simulate", "faults", "load",
 )  # fmt: skip
-SAVED_ON_THE_WAY = frozenset({"campaigns", "sweeps", "lowdata", "imbalance"})
+SAVED_ON_THE_WAY = frozenset({"campaigns", "sweeps", "lowdata", "imbalance", "scarcity", "faults"})
 """They take hours: the file is written after every part."""
 
 _LISTS = re.compile(r"\[[-0-9.,\snulle+]*\]")
@@ -50,6 +50,12 @@ class Options:
     spread: float = 0.0
     overlap: bool = False
     seed: int | None = None
+    full: bool = False
+    only: str = ""
+    journal: str = "sqlite"
+    fleet: str = "process"
+    rounds: int | None = None
+    targets: str = ""
 
 
 def bench(name: str, out: Path | None, options: Options, json: bool) -> int:
@@ -74,7 +80,7 @@ def bench(name: str, out: Path | None, options: Options, json: bool) -> int:
 def _render(name: str, file: Path, out: Path | None) -> int:
     """What an earlier benchmark wrote, as a page of Markdown."""
     if name not in SAVED_ON_THE_WAY:
-        mend = "render that of campaigns, sweeps, lowdata or imbalance"
+        mend = "render that of campaigns, sweeps, lowdata, imbalance, scarcity or faults"
         raise InputError("--render", f"the file of {name} has no page", mend)
     page = _page(name, file)
     if out is None:
@@ -99,6 +105,14 @@ def _page(name: str, file: Path) -> str:
         from matscout.cli import bench_imbalance, bench_imbalance_markdown
 
         return bench_imbalance_markdown.markdown(bench_imbalance.load(file))
+    if name == "scarcity":
+        from matscout.cli import bench_scarcity, bench_scarcity_markdown
+
+        return bench_scarcity_markdown.markdown(bench_scarcity.load(file))
+    if name == "faults":
+        from matscout.cli import bench_faults, bench_faults_markdown
+
+        return bench_faults_markdown.markdown(bench_faults.load(file))
     from matscout.cli import bench_campaigns_file, bench_campaigns_markdown
 
     return bench_campaigns_markdown.markdown(bench_campaigns_file.load(file))
@@ -106,6 +120,8 @@ def _page(name: str, file: Path) -> str:
 
 def _run(name: str, out: Path | None, options: Options) -> tuple[dict[str, Any], Table]:
     """Its result, and what makes a table of it."""
+    if name in SAVED_ON_THE_WAY:
+        return _run_and_save(name, out, options)
     trials, repeats = options.trials, options.repeats
     if name == "history":
         from matscout.cli.bench_history import history
@@ -126,18 +142,34 @@ def _run(name: str, out: Path | None, options: Options) -> tuple[dict[str, Any],
             overlap=options.overlap,
         )
         return busy.utilisation(fleet), busy.table
-    if name == "campaigns":
-        from matscout.cli.bench_campaigns import Options as Campaigns
-        from matscout.cli.bench_campaigns import campaigns
-        from matscout.cli.bench_campaigns_file import ResultFile
-        from matscout.cli.bench_campaigns_table import table as campaigns_table
+    if name == "load":
+        from matscout.cli import bench_load as large
 
-        what = Campaigns(
-            options.data, options.tables or "top", options.seeds, options.arms, options.peer_python,
-            options.jobs,
-        )  # fmt: skip
-        store = ResultFile(out, _write, merge=options.merge)
-        return campaigns(what, store), campaigns_table
+        return large.load(large.Options()), large.table
+    if name == "simulate":
+        from matscout.cli import bench_simulate as whole_loop
+
+        which = whole_loop.Options(options.seeds, options.seed, options.jobs)
+        return whole_loop.simulated(which), whole_loop.table
+    if name == "transfer":
+        from matscout.cli import bench_transfer
+
+        return bench_transfer.transfer(options.seeds), bench_transfer.table
+    if name == "latency":
+        from matscout.cli.bench_latency import Options as Latency
+        from matscout.cli.bench_latency import latency
+        from matscout.cli.bench_latency import table as latency_table
+
+        return latency(Latency(options.large, repeats, options.peer_python)), latency_table
+    from matscout.cli.bench_overhead import overhead
+    from matscout.cli.bench_overhead import table as overhead_table
+
+    command = f"matscout bench overhead --trials {trials} --repeats {repeats}"
+    return {**overhead(trials, repeats), "command": command}, overhead_table
+
+
+def _run_and_save(name: str, out: Path | None, options: Options) -> tuple[dict[str, Any], Table]:
+    """The same of what writes its file after every part."""
     if name == "sweeps":
         from matscout.cli.bench_campaigns_file import ResultFile
         from matscout.cli.bench_sweeps import Options as Sweeps
@@ -164,26 +196,33 @@ def _run(name: str, out: Path | None, options: Options) -> tuple[dict[str, Any],
         those = rare.Options(options.data, options.tables, options.arms, options.seeds)
         file = ResultFile(out, _write, merge=options.merge, read=rare.load)
         return rare.imbalance(those, file), imbalance_page
-    if name == "simulate":
-        from matscout.cli import bench_simulate as whole_loop
+    if name == "scarcity":
+        from matscout.cli import bench_scarcity as scarce
+        from matscout.cli.bench_campaigns_file import ResultFile
+        from matscout.cli.bench_scarcity_markdown import markdown as scarcity_page
 
-        which = whole_loop.Options(options.seeds, options.seed, options.jobs)
-        return whole_loop.simulated(which), whole_loop.table
-    if name == "transfer":
-        from matscout.cli import bench_transfer
+        these = scarce.Options(options.data, options.targets, options.sizes, options.draws)
+        kept = ResultFile(out, _write, merge=options.merge, read=scarce.load, part="targets")
+        return scarce.scarcity(these, kept), scarcity_page
+    if name == "faults":
+        from matscout.cli import bench_faults
 
-        return bench_transfer.transfer(options.seeds), bench_transfer.table
-    if name == "latency":
-        from matscout.cli.bench_latency import Options as Latency
-        from matscout.cli.bench_latency import latency
-        from matscout.cli.bench_latency import table as latency_table
+        promised = bench_faults.Options(
+            options.full, options.only, options.journal, options.fleet, options.seed or 0,
+            options.rounds,
+        )  # fmt: skip
+        return bench_faults.faults(promised, out, _write, options.merge), bench_faults.table
+    from matscout.cli.bench_campaigns import Options as Campaigns
+    from matscout.cli.bench_campaigns import campaigns
+    from matscout.cli.bench_campaigns_file import ResultFile
+    from matscout.cli.bench_campaigns_table import table as campaigns_table
 
-        return latency(Latency(options.large, repeats, options.peer_python)), latency_table
-    from matscout.cli.bench_overhead import overhead
-    from matscout.cli.bench_overhead import table as overhead_table
-
-    command = f"matscout bench overhead --trials {trials} --repeats {repeats}"
-    return {**overhead(trials, repeats), "command": command}, overhead_table
+    what = Campaigns(
+        options.data, options.tables or "top", options.seeds, options.arms, options.peer_python,
+        options.jobs,
+    )  # fmt: skip
+    store = ResultFile(out, _write, merge=options.merge)
+    return campaigns(what, store), campaigns_table
 
 
 def _write(out: Path | None, result: dict[str, Any]) -> None:

@@ -21,18 +21,14 @@ from matscout.trial import Target
 
 TRIALS = 10_000
 _REPORTS = 7
+_BLOCK = 500
 _SPACE = Space((Float("x", 0.0, 1.0), Float("z", 1e-4, 1.0, log=True)))
 
 
 def history(repeats: int) -> dict[str, Any]:
     """Seconds to reopen, and to the first suggestion after it, medians over `repeats`."""
     with tempfile.TemporaryDirectory(prefix="matscout-bench-") as scratch:
-        folder = RunFolder.of("bench", Path(scratch))
-        create(folder, RunSpec("bench", "sweep", _SPACE, (Target("y"),), Policy(trials=2 * TRIALS)))
-        with Journal.open(folder) as journal:
-            for start in range(0, TRIALS, 500):
-                journal.append(*(e for t in range(start, start + 500) for e in _life(t)))
-            events = journal.last_seq
+        folder, events = written(Path(scratch), TRIALS)
         opened, suggested = [], []
         for _ in range(repeats):
             start_s = time.perf_counter()
@@ -58,6 +54,16 @@ def table(result: dict[str, Any]) -> str:
         f"{result['trials']} trials, {result['events']} events: open and verify {result['open_s']} s, "
         f"first (Sobol) suggestion after {result['first_suggestion_s']} s"
     )
+
+
+def written(runs: Path, trials: int) -> tuple[RunFolder, int]:
+    """A run of so many trials (a multiple of 500) below `runs`, and how many events it has: ten each."""
+    folder = RunFolder.of("bench", runs)
+    create(folder, RunSpec("bench", "sweep", _SPACE, (Target("y"),), Policy(trials=2 * trials)))
+    with Journal.open(folder) as journal:
+        for start in range(0, trials, _BLOCK):
+            journal.append(*(e for t in range(start, start + _BLOCK) for e in _life(t)))
+        return folder, journal.last_seq
 
 
 def _life(trial: int) -> list[Event]:

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import bootstrap
+from scipy.special import stdtrit
 
 from matscout.models.extractors import Views
 from matscout.models.transfer import FittedTransfer, Transfer, chosen
 
 DUMMY = "dummy"
+_RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -37,20 +38,33 @@ class Scored:
 
 @dataclass(frozen=True)
 class Duel:
-    """`one` against `other` over tasks and sizes, a win being the lower mean error over seeds.
+    """`one` against `other` over pairs of task and size, each judged by the paired differences of the
+    logarithms of the two errors over draws: a win where Student's 95 % interval of their mean lies
+    below 0, a loss where it lies above, a tie where it holds 0. The interval speaks of the luck of the
+    draw from this table; draws share rows where the table is small.
 
-    ratio  geometric mean of the two errors' ratio (below 1: `one` is better), with its 95 %
-           interval over (task, size) pairs
+    tasks             how many there are: of one, the intervals over tasks are points and say nothing
+    lower             pairs in which the geometric mean of `one`'s error is the lower, sure or not
+    ratio, low, high  geometric mean of the errors' ratio (below 1: `one` is better), with its 95 %
+                      bootstrap interval over tasks (sizes of one task go together)
+    win_share         (low, high): 95 % of such samples of tasks have a share of wins in between
     """
 
     one: str
     other: str
+    tasks: int
     wins: int
     ties: int
     losses: int
+    lower: int
     ratio: float
     low: float
     high: float
+    win_share: tuple[float, float]
+
+    @property
+    def pairs(self) -> int:
+        return self.wins + self.ties + self.losses
 
 
 class _Median:
@@ -99,33 +113,71 @@ def compare(
                     yield Scored(task.name, size, seed, name, error)
 
 
-def duel(scores: Sequence[Scored], one: str, other: str, *, tie: float = 0.01) -> Duel:
-    """Over all pairs of task and size; errors within the share `tie` of each other are level."""
-    pairs = sorted({(s.task, s.rows) for s in scores})
-    ratios = np.array([_mean(scores, pair, one) / _mean(scores, pair, other) for pair in pairs])
-    if not len(ratios):
-        raise ValueError("nothing was scored")
-    logs = np.log(ratios)
-    low = high = float(logs.mean())
-    if len(logs) > 1 and float(np.ptp(logs)) > 0:
-        found = bootstrap(
-            (logs,), np.mean, method="percentile", n_resamples=2000, rng=np.random.default_rng(0)
-        )
-        low, high = map(float, found.confidence_interval)
+def duel(scores: Sequence[Scored], one: str, other: str) -> Duel:
+    """Over all pairs of task and size at which both were scored. ValueError where there is none, or
+    fewer than two draws of one."""
+    pairs = sorted(_pairs(scores, one) & _pairs(scores, other))
+    if not pairs:
+        raise ValueError(f"'{one}' and '{other}' were never scored on the same task")
+    logs = [_logs(_errors(scores, p, one), _errors(scores, p, other)) for p in pairs]
+    verdicts = np.array([verdict(each) for each in logs])
+    means = np.array([each.mean() for each in logs])
+    (low, high), share = _over_tasks([task for task, _ in pairs], means, verdicts < 0)
     return Duel(
         one,
         other,
-        int((ratios < 1.0 - tie).sum()),
-        int((np.abs(ratios - 1.0) <= tie).sum()),
-        int((ratios > 1.0 + tie).sum()),
-        float(np.exp(logs.mean())),
-        float(np.exp(low)),
-        float(np.exp(high)),
+        tasks=len({task for task, _ in pairs}),
+        wins=int((verdicts < 0).sum()),
+        ties=int((verdicts == 0).sum()),
+        losses=int((verdicts > 0).sum()),
+        lower=int((means < 0).sum()),
+        ratio=float(np.exp(means.mean())),
+        low=float(np.exp(low)),
+        high=float(np.exp(high)),
+        win_share=share,
     )
 
 
-def _mean(scores: Sequence[Scored], pair: tuple[str, int], arm: str) -> float:
-    own = [s.mae for s in scores if (s.task, s.rows) == pair and s.arm == arm]
-    if not own:
-        raise ValueError(f"'{arm}' was not scored on {pair}")
-    return float(np.mean(own))
+def verdict(logs: np.ndarray) -> int:
+    """Of paired differences of logarithms, (draws,): -1 where the 95 % interval of their mean lies
+    below 0, 1 where above, 0 where it holds 0. ValueError below two draws."""
+    low, high = interval(logs)
+    return -1 if high < 0 else 1 if low > 0 else 0
+
+
+def interval(values: np.ndarray) -> tuple[float, float]:
+    """Student's 95 % interval of the mean of values (n,), n >= 2."""
+    if len(values) < 2:
+        raise ValueError("an interval needs two draws at least")
+    half = float(stdtrit(len(values) - 1, 0.975)) * float(values.std(ddof=1)) / len(values) ** 0.5
+    return float(values.mean()) - half, float(values.mean()) + half
+
+
+def _over_tasks(
+    tasks: Sequence[str], means: np.ndarray, won: np.ndarray
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """95 % percentile intervals of the mean of `means`, and of that of `won`: tasks are drawn with
+    replacement, with all their pairs."""
+    names = sorted(set(tasks))
+    rows = [np.flatnonzero(np.array(tasks) == name) for name in names]
+    rng = np.random.default_rng(0)
+    found = []
+    for _ in range(_RESAMPLES):
+        some = np.concatenate([rows[k] for k in rng.integers(len(names), size=len(names))])
+        found.append((means[some].mean(), won[some].mean()))
+    low, high = np.quantile(np.array(found), [0.025, 0.975], axis=0)
+    return (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
+
+
+def _pairs(scores: Sequence[Scored], arm: str) -> set[tuple[str, int]]:
+    return {(s.task, s.rows) for s in scores if s.arm == arm}
+
+
+def _errors(scores: Sequence[Scored], pair: tuple[str, int], arm: str) -> dict[int, float]:
+    """By seed."""
+    return {s.seed: s.mae for s in scores if (s.task, s.rows) == pair and s.arm == arm}
+
+
+def _logs(one: Mapping[int, float], other: Mapping[int, float]) -> np.ndarray:
+    """Of the errors' ratio, (draws,), for the seeds that both have."""
+    return np.log([one[seed] / other[seed] for seed in sorted(one.keys() & other.keys())])

@@ -1,0 +1,247 @@
+"""R21, a campaign that survives: three Ray nodes, 60 experiments, something killed every 5 s."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from matscout.cli.promises import ledger
+from matscout.cli.promises.driver import Driver, last_words, start
+from matscout.cli.promises.laboratory import NAME, Laboratory, drop_schema, journals_of
+from matscout.cli.promises.promise import RAY, Figure, Promise, Setting
+from matscout.cli.promises.ray_nodes import RayNodes
+from matscout.cli.promises.tally import Tally
+from matscout.event import EventKind
+
+_NODES = 3
+_EVERY_S = 5.0
+_WORK_S = 3.0
+_LOOK_S = 0.2
+_DRAIN_S = 3
+_LEAVES_S = 90.0
+"""How long a driver may take to notice that the head of its cluster is gone."""
+_PATIENCE_S = 1800.0
+_AT_MOST = 1.5
+
+_STRIKES = {"worker": 0.6, "raylet": 0.1, "node": 0.1, "driver": 0.1, "drain": 0.1}
+"""What is struck, and how often. The head, and its cluster with it, is struck once (_HEAD)."""
+
+_HEAD = 5
+_OTHER_NODES = (2, 4)
+"""How many nodes the cluster has on which the run goes on after that."""
+
+_ORACLE = """
+def measure(params, context):
+    note("begun", context.trial, context.attempt, time.monotonic())
+    time.sleep({work_s})
+    y = value(params, context)
+    note("done", context.trial, context.attempt, repr(y))
+    return y
+"""
+
+
+def keep(setting: Setting) -> Figure:
+    setting = replace(setting, fleet=RAY)
+    tally = Tally()
+    with journals_of(setting), _Machines() as machines:
+        calm = _Sitting(setting, "calm", machines, None)
+        calm.play()
+        storm = _Sitting(setting, "storm", machines, random.Random(f"{setting.seed}"))
+        storm.play()
+    found = ledger.check(storm.lab, setting.rounds)
+    measured = Counter(e.trial for e in ledger.events_of(storm.lab) if e.kind is EventKind.MEASURED)
+    for trial in range(setting.rounds):
+        tally.round(f"experiment {trial}", "" if measured[trial] == 1 else "not measured once")
+    limit_s = _AT_MOST * calm.took_s + storm.lost_s(calm)
+    problem = calm.problem or storm.problem or found.first
+    if not problem and storm.struck.total() == storm.struck["nobody there"]:
+        problem = "nothing was struck"
+    if not problem and storm.took_s > limit_s:
+        problem = f"it took {storm.took_s:.0f} s, and {limit_s:.0f} s are allowed"
+    tally.round("the campaign", problem, lost=found.lost, doubled=found.doubled)
+    for sitting in (calm, storm):
+        drop_schema(sitting.lab.folder)
+    struck = ", ".join(f"{what} {count}" for what, count in sorted(storm.struck.items()))
+    numbers = {
+        "undisturbed, s": round(calm.took_s, 1),
+        "disturbed, s": round(storm.took_s, 1),
+        "of it lost by what was killed, s": round(storm.lost_s(calm), 1),
+        "allowed, s": round(limit_s, 1),
+        "drivers": float(storm.drivers),
+        "a driver outlived its cluster, s": round(storm.outlived_s, 1),
+    }
+    return tally.figure(f"{setting.rounds} experiments; struck: {struck}", numbers)
+
+
+class _Machines:
+    """The cluster there is; another, with more or fewer nodes, takes its place."""
+
+    def __init__(self) -> None:
+        self.count = _NODES
+        self.cluster = RayNodes()
+
+    def __enter__(self) -> _Machines:
+        self.cluster.__enter__()
+        try:
+            self.cluster.start(self.count)
+        except BaseException:
+            self.cluster.__exit__(None, None, None)
+            raise
+        return self
+
+    def replace(self, count: int) -> None:
+        self.cluster.__exit__(None, None, None)
+        self.count, self.cluster = count, RayNodes()
+        self.cluster.__enter__()
+        self.cluster.start(count)
+
+    def __exit__(self, *error: object) -> None:
+        self.cluster.__exit__(None, None, None)
+
+    @property
+    def missing(self) -> float:
+        """The share of its nodes that are not there; they are on their way."""
+        return 1.0 - len(self.cluster.keep(self.count)) / self.count
+
+
+@dataclass
+class _Sitting:
+    """One run to its end, its drivers begun anew as often as needed. draw: what is struck; None:
+    nothing is."""
+
+    setting: Setting
+    name: str
+    machines: _Machines
+    draw: random.Random | None
+    problem: str = ""
+    took_s: float = 0.0
+    began_s: float = 0.0
+    drivers: int = 0
+    down_s: float = 0.0
+    outlived_s: float = 0.0
+    struck: Counter[str] = field(default_factory=Counter)
+    strikes_s: list[float] = field(default_factory=list)
+    _looked_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.lab = Laboratory.make(
+            self.setting.folder / self.name, self.setting, trials=self.setting.rounds,
+            workers=_NODES, oracle=_ORACLE.format(work_s=_WORK_S),
+            run=f'address = "{self.machines.cluster.address}"',
+        )  # fmt: skip
+
+    def play(self) -> None:
+        self.began_s = self._looked_s = time.monotonic()
+        driver = self._next_driver()
+        try:
+            while True:
+                driver.ended(_LOOK_S)
+                if driver.process.exitcode == 0:
+                    break
+                if time.monotonic() > self.began_s + _PATIENCE_S:
+                    self.problem = f"no end after {_PATIENCE_S:g} s: {last_words(self.lab)}"
+                    break
+                if self.draw is not None:
+                    self._strike_if_due(driver, self.draw)
+                if self.machines.cluster.head.ended:
+                    self._head_is_gone(driver)
+                if driver.process.exitcode is not None:
+                    driver = self._next_driver()
+                self._look_at_nodes()
+        finally:
+            driver.kill_all()
+        self.took_s = time.monotonic() - self.began_s
+
+    def lost_s(self, calm: _Sitting) -> float:
+        """What the kills cost and the engine cannot help: nodes that were not there, the starts of
+        further drivers, and work that was cut off, shared by the nodes."""
+        wasted_s = 0.0
+        done = self.lab.ledger().done
+        for word, trial, attempt, *rest in self.lab.notes():
+            if word == "begun" and (int(trial), int(attempt)) not in done:
+                began_s = float(rest[0])
+                cut_s = min((s for s in self.strikes_s if s >= began_s), default=began_s)
+                wasted_s += min(cut_s - began_s, _WORK_S)
+        return self.down_s + wasted_s / _NODES + (self.drivers - 1) * calm.start_s
+
+    @property
+    def start_s(self) -> float:
+        """From the driver's start to the first experiment."""
+        begun = [float(rest[0]) for word, _, _, *rest in self.lab.notes() if word == "begun"]
+        return min(begun) - self.began_s if begun else 0.0
+
+    def _next_driver(self) -> Driver:
+        self.drivers += 1
+        words: tuple[str, ...] = ()
+        if self.lab.folder.holds_run:
+            address, workers = self.machines.cluster.address, str(self.machines.count)
+            words = ("resume", NAME, "--address", address, "--workers", workers)
+        return start(self.lab, words, fresh=True)
+
+    def _look_at_nodes(self) -> None:
+        before_s, self._looked_s = self._looked_s, time.monotonic()
+        self.down_s += (self._looked_s - before_s) * self.machines.missing
+
+    def _head_is_gone(self, driver: Driver) -> None:
+        """The cluster is lost. The driver is to notice; another cluster, of another size, takes over."""
+        gone_s = time.monotonic()
+        if driver.ended(_LEAVES_S) is None:
+            self.problem = f"the driver did not notice in {_LEAVES_S:g} s that its cluster is gone"
+            driver.kill_all()
+        self.outlived_s = max(self.outlived_s, time.monotonic() - gone_s)
+        assert self.draw is not None
+        self.machines.replace(self.draw.choice(_OTHER_NODES))
+        self.down_s += time.monotonic() - gone_s
+        self._looked_s = time.monotonic()
+
+    def _strike_if_due(self, driver: Driver, draw: random.Random) -> None:
+        if time.monotonic() < self.began_s + _EVERY_S * (len(self.strikes_s) + 1):
+            return
+        what = draw.choices(list(_STRIKES), list(_STRIKES.values()))[0]
+        if len(self.strikes_s) == _HEAD:
+            what = "head"
+        self.strikes_s.append(time.monotonic())
+        self.struck[what if self._strike(what, driver, draw) else "nobody there"] += 1
+
+    def _strike(self, what: str, driver: Driver, draw: random.Random) -> bool:
+        """Whether there was anything to strike."""
+        cluster = self.machines.cluster
+        nodes = cluster.others
+        if what == "driver":
+            driver.kill()
+        elif what == "head":
+            cluster.head.kill()
+        elif what == "worker":
+            workers = [pid for node in nodes for pid in node.pids("ray::AttemptActor")]
+            if not workers:
+                return False
+            with suppress(ProcessLookupError):
+                os.kill(draw.choice(workers), signal.SIGKILL)
+        elif not nodes:
+            return False
+        elif what == "raylet":
+            draw.choice(nodes).kill_raylet()
+        elif what == "node":
+            draw.choice(nodes).kill()
+        else:
+            return cluster.drain(draw.choice(nodes), _DRAIN_S)
+        return True
+
+
+PROMISE = Promise(
+    id="R21",
+    said="A campaign on three Ray nodes, of which something is killed every 5 s, measures each "
+    "experiment once, within 1.5 times the undisturbed time and the time actually lost",
+    test="workers, raylets, nodes and drivers are killed and nodes drained, at random, and once the "
+    "head, half a minute after the start (a small run is over by then): the run goes on on another "
+    "cluster, of two or four nodes",
+    small=9,
+    full=60,
+    keep=keep,
+    fleets=(RAY,),
+)
