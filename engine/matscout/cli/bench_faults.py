@@ -145,7 +145,7 @@ def _result(figures: dict[str, Any]) -> Result:
         "figures": ordered,
         "broken": [name for name, found in ordered.items() if not found["holds"]],
         "cores": os.cpu_count(),
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
         "versions": versions(),
     }
 

@@ -148,14 +148,15 @@ def _stopped(setting: Setting, lab: Laboratory, after_s: float, problems: list[s
 
 
 def _try_as_well(setting: Setting, lab: Laboratory, problems: list[str]) -> None:
+    over = _over(lab)
     code = sitting(lab, fresh=setting.fleet == RAY)
-    if code != _REFUSED:
+    if code != _REFUSED and not (over and code == 0):
         problems.append(f"a rival of a stopped driver ended with {code}")
 
 
 def _evicted(setting: Setting, lab: Laboratory, driver: Driver, problems: list[str]) -> bool:
     """The stopped one is evicted, a rival drives while it wakes: it can write nothing."""
-    over = ledger.events_of(lab)[-1].kind is EventKind.STOPPED  # it has nothing more to write
+    over = _over(lab)
     if sitting(lab, ("evict", lab.folder.name)):
         problems.append(f"evict failed: {last_words(lab)}")
     with driving(lab, fresh=setting.fleet == RAY) as rival:
@@ -167,6 +168,11 @@ def _evicted(setting: Setting, lab: Laboratory, driver: Driver, problems: list[s
         if not ended:
             rival.kill()
     return not ended
+
+
+def _over(lab: Laboratory) -> bool:
+    """Whoever drives has nothing more to write, and may be letting go just now."""
+    return ledger.events_of(lab)[-1].kind is EventKind.STOPPED
 
 
 def _at_the_same_time(lab: Laboratory) -> list[str]:
