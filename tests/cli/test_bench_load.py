@@ -24,11 +24,13 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict:
     return result
 
 
+@pytest.mark.slow
 def test_ten_events_a_trial_are_journalled_and_read_again(found: dict) -> None:
     assert found["journal"]["trials"] == 200
     assert found["journal"]["events"] >= 2000
 
 
+@pytest.mark.slow
 def test_as_many_oracles_as_asked_for_work_at_once(found: dict) -> None:
     told = found["oracles"]
     assert told["most_at_once"] == 64
@@ -39,10 +41,12 @@ def test_each_time_again_is_counted() -> None:
     assert bench_load._again(Counter([0, 0, 0, 1, 2, 2])) == 3
 
 
+@pytest.mark.slow
 def test_a_pool_goes_through_the_commands(found: dict) -> None:
     assert found["pool"]["candidates"] == 300
 
 
+@pytest.mark.slow
 def test_nothing_stays_but_the_history(found: dict) -> None:
     """What the driver keeps of a trial is what the history keeps of it, and some hundred bytes."""
     flat = found["memory"]
@@ -50,6 +54,7 @@ def test_nothing_stays_but_the_history(found: dict) -> None:
     assert flat["bytes_per_trial"] < 2 * flat["history_bytes_per_trial"] + 2000
 
 
+@pytest.mark.slow
 def test_the_table_is_for_people(found: dict) -> None:
     text = bench_load.table(found)
     assert "64 simulated oracles" in text and len(text.splitlines()) == 4

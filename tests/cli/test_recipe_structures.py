@@ -56,6 +56,7 @@ def table(home: Path) -> Path:
     return home / "t.csv"
 
 
+@pytest.mark.slow
 def test_from_structures_to_a_card_and_to_predictions(
     home: Path, matscout: Matscout, table: Path, computed: list[int]
 ) -> None:

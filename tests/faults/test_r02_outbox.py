@@ -29,6 +29,7 @@ def test_it_is_recovered_on_ray(tmp_path: Path) -> None:
     assert figure.holds, figure.said
 
 
+@pytest.mark.slow
 def test_a_driver_that_forgets_the_outbox_is_caught(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -73,6 +73,7 @@ def test_an_actor_adopts_what_it_is_given(folder: RunFolder, tmp_path: Path) -> 
     assert shared_data(Noop()) is None, "most have nothing to share"
 
 
+@pytest.mark.slow
 def test_several_ray_actors_look_at_one_copy_that_was_read_once(
     folder: RunFolder, tmp_path: Path
 ) -> None:

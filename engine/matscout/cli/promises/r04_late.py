@@ -236,7 +236,7 @@ PROMISE = Promise(
     test="SIGSTOP to a worker, then SIGCONT: in half of the rounds when its lease has run out, before "
     "any rival has begun; in the others when a rival has finished, in a driver that was made unable to "
     "end its workers, and what comes late is for the next driver to find",
-    small=4,
+    small=2,
     full=100,
     keep=keep,
 )

@@ -170,7 +170,7 @@ PROMISE = Promise(
     test="real sittings are interrupted at random moments: once, twice, twenty times, the whole "
     "group, also while work hangs; then the run is left to its end and held against the ledger: "
     "nothing measured is lost (that work in hand is waited for, where asked: tests/drive alone)",
-    small=6,
+    small=3,
     full=100,
     keep=keep,
     fleets=(PROCESS, RAY),
