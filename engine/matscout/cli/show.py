@@ -125,7 +125,7 @@ def spaces(name: str | None, json: bool) -> int:
 
 def summary(folder: RunFolder, history: History, spec: RunSpec) -> dict[str, Any]:
     """How a run stands, for a machine."""
-    best = best_of(history)
+    best, driver = best_of(history), driver_of(folder)
     return {
         "run": str(folder.root),
         "name": spec.name,
@@ -142,9 +142,9 @@ def summary(folder: RunFolder, history: History, spec: RunSpec) -> dict[str, Any
             for one in against(history, read_baselines(folder))
         ],
         "retuned": [d.to_dict() for d in decisions(history.trials)],
-        "driver": driver_of(folder) or None,
+        "driver": driver or None,
         "stopped": history.stopped or None,
-        "died": _died(folder, history),
+        "died": history.sitting and not driver,
         "with_people": [_trial(history.trials[i]) for i in sorted(history.with_person)],
         "needs_attention": [_trial(t) for t in history.trials if t.state is State.NEEDS_ATTENTION],
     }
@@ -177,7 +177,7 @@ def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[st
         lines.append(f"running now: {driver}")
     elif history.stopped:
         lines.append(f"stopped: {one_line(history.stopped)}")
-    elif _died(folder, history):
+    elif history.sitting:
         lines.append(f"its last driver died: matscout resume {spec.name} goes on where it was")
     if history.queue:
         shown = ", ".join(_called(body) for body in history.queue[:_SHOWN])
@@ -191,11 +191,6 @@ def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[st
         if trial.state is State.NEEDS_ATTENTION:
             lines.append(one_line(f"needs attention: {label(trial)}: {trial.reason}"))
     return lines
-
-
-def _died(folder: RunFolder, history: History) -> bool:
-    """A driver began a sitting, did not end it, and is gone."""
-    return history.sitting and not driver_of(folder)
 
 
 def _compromises(history: History, spec: RunSpec) -> dict[str, Any]:
