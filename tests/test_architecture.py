@@ -34,7 +34,7 @@ ONLY_RAY = {
     "fleet/ray_actors.py",
     "fleet/ray_local.py",
     "fleet/ray_members.py",
-    "cli/bench_overhead.py",
+    "cli/bench/overhead.py",
     # What Ray Tune calls, and what it may be told of our trainers: classes of its own kind.
     "tune_bridge/space.py",
     "tune_bridge/ending.py",

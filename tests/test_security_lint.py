@@ -36,7 +36,7 @@ IMPORTS_BY_NAME = {
     "__init__.py",  # two names of its own
     "evaluate/function.py",  # module:function of the user's own config
     "cli/registry.py", "cli/assemble.py",  # a table in the source
-    "cli/bench_utilisation.py", "cli/peer_serve.py",
+    "cli/bench/utilisation.py", "cli/bench/peers/serve.py",
     "cli/promises/named.py", "cli/promises/driver.py", "cli/promises/r01_places.py",
 }  # fmt: skip
 """Who may import what a variable names; no other reader of files can be talked into it."""

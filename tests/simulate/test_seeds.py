@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from matscout.cli.bench_simulate import replay
+from matscout.cli.bench.simulate import replay
 from matscout.simulate.scenario import Rates, draw
 from matscout.simulate.simulation import simulate
 

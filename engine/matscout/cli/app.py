@@ -9,9 +9,13 @@ from typing import Annotated
 
 import typer
 
+from matscout.cli.app_campaign import campaign
 from matscout.cli.app_doctor import doctor
-from matscout.cli.app_recorded import audit, backtest, bench
+from matscout.cli.app_recorded import audit, backtest
+from matscout.cli.app_show import export, report, spaces, status, verify
+from matscout.cli.bench.app import bench
 from matscout.cli.words import (
+    DEFAULT_RUNS,
     Address,
     ConfigFile,
     Cpus,
@@ -36,10 +40,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Find the next experiment worth doing, and the model worth trusting, when data are scarce.",
 )
-campaign = typer.Typer(no_args_is_help=True, help="Active learning: what to measure next.")
 app.add_typer(campaign, name="campaign")
-
-DEFAULT_RUNS = Path("results/runs")
+app.add_typer(bench, name="bench")
 
 
 def _print_version(wanted: bool) -> None:
@@ -205,57 +207,6 @@ def train(
     end(command(config, runs, overrides, json))
 
 
-@campaign.command("new")
-def campaign_new(
-    config: ConfigFile, runs: Runs = DEFAULT_RUNS, name: Name = None, seed: Seed = None
-) -> None:
-    """Make a campaign's run folder; nothing is measured yet."""
-    from matscout.cli.runs import new
-
-    end(new(config, "campaign", runs, {"name": name, "seed": seed}))
-
-
-@campaign.command("recommend")
-def campaign_recommend(
-    run: Run,
-    n: Annotated[int | None, typer.Option("-n", min=1, help="How many; default: 8.")] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write.")] = Path("next.csv"),
-    fix: Annotated[
-        list[str] | None,
-        typer.Option(help="NAME=VALUE: only points with this value. May be repeated."),
-    ] = None,
-    again: Annotated[
-        list[str] | None, typer.Option(help="ID[,ID] or best:3: measure these once more.")
-    ] = None,
-    open_: Annotated[
-        bool, typer.Option("--open", help="Write what is open again; choose nothing new.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
-    runs: Runs = DEFAULT_RUNS,
-    json: Json = False,
-) -> None:
-    """Choose what to measure next, and write it as a CSV to fill in."""
-    from matscout.cli.campaign import recommend as command
-
-    end(command(run, runs, n, out, fix or [], again or [], open_, force, json))
-
-
-@campaign.command("add")
-def campaign_add(
-    run: Run,
-    file: Annotated[Path, typer.Argument(metavar="RESULTS.csv", help="What came of it.")],
-    replicates: Annotated[
-        bool, typer.Option("--replicates", help="A second value of a point is a replicate.")
-    ] = False,
-    runs: Runs = DEFAULT_RUNS,
-    json: Json = False,
-) -> None:
-    """Take measured, failed and abandoned rows in: all of a file, or none."""
-    from matscout.cli.campaign import add as command
-
-    end(command(run, file, runs, replicates, json))
-
-
 @campaign.command("run", help="Run a campaign, or go on with it, until its budget is used.")
 @app.command()
 def resume(
@@ -300,71 +251,7 @@ def evict(run: Run, runs: Runs = DEFAULT_RUNS) -> None:
     end(command(run, runs))
 
 
-@app.command()
-def status(run: Run, runs: Runs = DEFAULT_RUNS, json: Json = False) -> None:
-    """How a run stands, also while it is running."""
-    from matscout.cli.show import status as command
-
-    end(command(run, runs, json))
-
-
-@app.command()
-def verify(run: Run, runs: Runs = DEFAULT_RUNS, json: Json = False) -> None:
-    """Check every record of a run's journal. Needs no Ray and changes nothing."""
-    from matscout.cli.show import verify as command
-
-    end(command(run, runs, json))
-
-
-@app.command()
-def export(
-    run: Run,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
-    to: Annotated[str, typer.Option("--to", help="csv, or optuna (for optuna-dashboard).")] = "csv",
-    runs: Runs = DEFAULT_RUNS,
-    json: Json = False,
-) -> None:
-    """Write a run's trials as a CSV table or as an Optuna study."""
-    from matscout.cli.show import export as command
-
-    end(command(run, runs, out, to, json))
-
-
-@app.command()
-def report(
-    run: Run,
-    runs: Runs = DEFAULT_RUNS,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The file; default: RUN's own report.html.")
-    ] = None,
-    x: Annotated[
-        str | None, typer.Option(help="The map's horizontal column; default: PCA.")
-    ] = None,
-    y: Annotated[str | None, typer.Option(help="The map's vertical column.")] = None,
-    next_: Annotated[
-        int, typer.Option("--next", min=0, help="How many recommendations to show.")
-    ] = 8,
-    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
-    json: Json = False,
-) -> None:
-    """One HTML page about a run: progress, finds, what comes next, a map, calibration, failures."""
-    from matscout.cli.report import report as command
-
-    end(command(run, runs, out, x, y, next_, force, json))
-
-
-@app.command()
-def spaces(
-    name: Annotated[str | None, typer.Argument(help="Print this one.")] = None,
-    json: Json = False,
-) -> None:
-    """The ready search spaces that matscout brings."""
-    from matscout.cli.show import spaces as command
-
-    end(command(name, json))
-
-
-for other in (audit, backtest, bench, doctor):
+for other in (status, verify, export, report, spaces, audit, backtest, doctor):
     app.command()(other)
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from matscout.cli.words import Json, Runs, end
+from matscout.cli.words import DEFAULT_RUNS, Json, Runs, end
 
 
 def doctor(
     run: Annotated[
         str | None, typer.Argument(metavar="[RUN]", help="Also look at this run's needs.")
     ] = None,
-    runs: Runs = Path("results/runs"),
+    runs: Runs = DEFAULT_RUNS,
     address: Annotated[
         str | None, typer.Option(help="A Ray cluster: knock at it without its token.")
     ] = None,

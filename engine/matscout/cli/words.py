@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+DEFAULT_RUNS = Path("results/runs")
 Runs = Annotated[Path, typer.Option("--runs", help="The folder that holds the runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.")]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from matscout.cli.bench_history import written
+from matscout.cli.bench.history import written
 from matscout.cli.promises.promise import Figure, Promise, Setting
 from matscout.cli.promises.tally import Tally
 from matscout.drive.run import reopen

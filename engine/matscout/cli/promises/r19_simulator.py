@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from matscout.cli.bench_simulate import replay
+from matscout.cli.bench.simulate import replay
 from matscout.cli.promises.promise import SQLITE, Figure, Promise, Setting
 from matscout.cli.promises.tally import Tally
 from matscout.simulate.simulation import simulate

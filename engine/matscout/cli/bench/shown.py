@@ -1,0 +1,54 @@
+"""Where the result of a benchmark goes: to the screen, into a JSON file, onto a page of Markdown."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from matscout.checkpoint import write_durably
+from matscout.cli.words import end
+from matscout.errors import InputError
+
+Result = dict[str, Any]
+
+_LISTS = re.compile(r"\[[-0-9.,\snulle+]*\]")
+"""Lists of numbers: on one line, or a file of curves has a line for every point."""
+
+
+def show(result: Result, table: Callable[[Result], str], json: bool) -> None:
+    """Print it, and end with 3 where a promise was broken."""
+    print(_text(result) if json else table(result))
+    end(3 if result.get("broken") else 0)
+
+
+def write(path: Path | None, result: Result) -> None:
+    """None: nowhere."""
+    if path is not None:
+        write_durably(path, (_LISTS.sub(_in_a_row, _text(result)) + "\n").encode())
+
+
+def render(
+    file: Path,
+    out: Path | None,
+    load: Callable[[Path], Result],
+    page: Callable[[Result], str],
+) -> None:
+    """What an earlier benchmark wrote, as a page: into `out`, or printed."""
+    text = page(load(file))
+    if out is None:
+        print(text, end="")
+    elif out.absolute() == file.absolute():
+        raise InputError(str(out), "would be written over what is read", "name another file")
+    else:
+        write_durably(out, text.encode())
+
+
+def _text(result: Result) -> str:
+    return jsonlib.dumps(result, indent=1, allow_nan=False)
+
+
+def _in_a_row(numbers: re.Match[str]) -> str:
+    return "[" + ", ".join(numbers.group()[1:-1].replace(",", " ").split()) + "]"

@@ -1,0 +1,70 @@
+"""The file of a benchmark that takes hours: written after every part, added to by the next command."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from matscout.cli.bench.shown import write
+from matscout.drive.run import versions, versions_changed
+from matscout.errors import InputError
+
+Result = dict[str, Any]
+
+
+class Store:
+    """Where results go. This one keeps nothing; `ResultFile` has a file."""
+
+    def kept(self) -> Result:
+        """The parts that are there already, by name."""
+        return {}
+
+    def save(self, result: Result) -> None:
+        """What there is so far."""
+
+
+class ResultFile(Store):
+    """`path`: where the result goes; None: nowhere. With `merge` what is there already is kept:
+    InputError unless it was made with the versions that are installed now. `read` gets it from the
+    file; `part` is the key of what is kept one by one."""
+
+    def __init__(
+        self, path: Path | None, read: Callable[[Path], Result], part: str, *, merge: bool = False
+    ) -> None:
+        if merge and path is None:
+            raise InputError("--merge", "there is no file to add to", "name it with --out")
+        self._path, self._read, self._part, self._merge = path, read, part, merge
+        self.kept()  # refused now rather than after hours
+
+    def kept(self) -> Result:
+        if not self._merge or self._path is None or not self._path.exists():
+            return {}
+        result = self._read(self._path)
+        now, then = versions(), result["versions"]
+        if differ := versions_changed(then, now):
+            said = ", ".join(f"{name} {then[name]}, now {now[name]}" for name in differ)
+            what = f"was made with other versions: {said}"
+            raise InputError(
+                str(self._path), what, f"name a new file, and play all {self._part} again"
+            )
+        return dict(result[self._part])
+
+    def save(self, result: Result) -> None:
+        write(self._path, result)
+
+
+def loaded(path: Path, bench: str, keys: Sequence[str]) -> Result:
+    """What that benchmark has written: a table of tables with these keys. InputError where it did
+    not."""
+    try:
+        result = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(str(path), f"cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise InputError(str(path), "is no JSON", "name a file that --out has written") from None
+    if not isinstance(result, dict) or not all(isinstance(result.get(k), dict) for k in keys):
+        what = f"is no result of bench {bench} of this version"
+        raise InputError(str(path), what, "name a file that --out has written")
+    return result
