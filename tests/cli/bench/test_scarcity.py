@@ -123,25 +123,20 @@ def test_every_arm_is_played_on_the_same_draws(
     assert "scratch columns" not in targets["enthalpy"]["sizes"]["20"]["mae"]
 
 
-def test_experts_never_saw_a_composition_of_a_target_that_they_serve(
+def test_experts_never_saw_a_composition_of_their_target(
     tiny: list[set[str]], tmp_path: Path
 ) -> None:
+    experts = Experts(tmp_path / "made.jsonl", TINY)
+    (volume, *_) = experts._rows("volume").formulas
     known = reduced_formula(formation_enthalpies().formulas[0])
-    scarce = {
-        "energy": ["NaCl", "MgO"],
-        "enthalpy": [known, "KCl"],
-        "magmom": ["NaCl", "CaF2"],
-    }
-    experts = Experts(tmp_path / "made.jsonl", scarce, TINY)
-    assert experts._hidden("enthalpy") == {"NaCl", "MgO", "CaF2"}, "its own table is its source"
-    assert experts._hidden("energy") == {known, "KCl", "NaCl", "CaF2"}
-    assert experts._hidden("volume") == {"NaCl", "MgO", known, "KCl", "CaF2"}
-    found = experts.of("enthalpy")
-    assert [e.name for e in found] == ["energy", "magmom", "volume", "bulk_modulus"]
-    assert experts.of("enthalpy") == found, "trained once"
-    assert 0 < experts.learned["volume"] < TINY.rest_sources, "what is left is told"
-    assert experts.of("jdft2d")[-1].name == "enthalpy"
-    assert not tiny[-1] & experts._hidden("enthalpy") and known in tiny[-1]
+    found = experts.of("enthalpy", ["NaCl", volume, known])
+    assert [e.body.name for e in found] == ["energy", "magmom", "volume", "bulk_modulus"]
+    assert not any({"NaCl", volume, known} & seen for seen in tiny)
+    assert len(tiny) == 2, "energy and moment are of the same crystals, volume and modulus too"
+    assert 0 < found[2].rows < len(experts._rows("volume").y), "what is left is told"
+    tiny.clear()
+    assert experts.of("jdft2d", [volume])[-1].body.name == "enthalpy"
+    assert known in tiny[-1] and volume not in set().union(*tiny), "another target, others to hide"
 
 
 def test_the_enthalpies_formulas_are_written_as_those_of_other_tables(tmp_path: Path) -> None:

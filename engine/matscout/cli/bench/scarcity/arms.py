@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,46 +76,58 @@ class Effort:
         return HeadSettings(epochs=max(1, round(updates / -(-rows // fit.batch_size))))
 
 
+@dataclass(frozen=True)
+class Expert:
+    """An extractor and how many `rows` of its source it has learned from."""
+
+    body: Pretrained
+    rows: int
+
+
 @dataclass
 class Experts:
-    """Extractors of the abundant targets, each trained when first asked for, on compositions that are
-    in the table of no scarce target which may learn from it (`scarce`, their formulas). `learned`: how
-    many rows that leaves of each source."""
+    """Extractors of the abundant targets, trained for one scarce target after the other on what is not
+    in its table. `made`: what CHGNet has said so far (a file)."""
 
     made: Path
-    scarce: Mapping[str, Sequence[str]]
     effort: Effort = field(default_factory=Effort)
-    learned: dict[str, int] = field(default_factory=dict)
-    _known: dict[tuple[str, str], Pretrained] = field(default_factory=dict)
-    _views: dict[str, Views] = field(default_factory=dict)
+    _sources: dict[str, Rows] = field(default_factory=dict)
 
-    def of(self, target: str) -> list[Pretrained]:
-        """Those that this target may learn from, but for CHGNet's own features."""
+    def of(self, target: str, formulas: Collection[str]) -> list[Expert]:
+        """Those that this target may learn from, but for CHGNet's own features. None has seen one of
+        these compositions, which are all of the target's."""
         near, crystals = TARGETS[target].near, TARGETS[target].crystals
         view = "graphs" if crystals else "columns"
         wanted = [(source, view) for source in ABUNDANT if source not in near]
         if "enthalpy" not in near:
             wanted.append(("enthalpy", "columns"))
-        return [self._expert(source, view) for source, view in wanted]
+        hidden, views = frozenset(formulas), dict[tuple[str, ...], Views]()
+        return [self._expert(source, view, hidden, views) for source, view in wanted]
 
-    def _expert(self, source: str, view: str) -> Pretrained:
-        if (source, view) not in self._known:
-            rows = without(self._rows(source), self._hidden(source))
-            self.learned[source] = len(rows.y)
-            if source not in self._views:
-                self._views[source] = views_of(rows, self.made.parent)
-            fit = FitSettings(lr=5e-3, weight_decay=1e-3, batch_size=64)
-            head = HeadSettings(epochs=self.effort.expert_epochs, settings=fit)
-            self._known[source, view] = pretrained(
-                source, view, self._views[source], rows.y, make=_BODY[view], head=head
-            )
-        return self._known[source, view]
-
-    def _hidden(self, source: str) -> frozenset[str]:
-        tables = (f for name, f in self.scarce.items() if source not in TARGETS[name].near)
-        return frozenset(formula for formulas in tables for formula in formulas)
+    def _expert(
+        self,
+        source: str,
+        view: str,
+        hidden: frozenset[str],
+        views: dict[tuple[str, ...], Views],
+    ) -> Expert:
+        """`views`: those of the same crystals, which several sources share."""
+        rows = without(self._rows(source), hidden)
+        if rows.formulas not in views:
+            views[rows.formulas] = views_of(rows, self.made.parent)
+        fit = FitSettings(lr=5e-3, weight_decay=1e-3, batch_size=64)
+        head = HeadSettings(epochs=self.effort.expert_epochs, settings=fit)
+        seen = views[rows.formulas]
+        return Expert(
+            pretrained(source, view, seen, rows.y, make=_BODY[view], head=head), len(rows.y)
+        )
 
     def _rows(self, source: str) -> Rows:
+        if source not in self._sources:
+            self._sources[source] = self._read(source)
+        return self._sources[source]
+
+    def _read(self, source: str) -> Rows:
         if source == "enthalpy":
             return of_enthalpies()
         column, rest = ABUNDANT[source], ABUNDANT[source] in REST

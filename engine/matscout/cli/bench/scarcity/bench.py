@@ -17,7 +17,6 @@ from matscout.cli.bench.scarcity.targets import (
     TARGETS,
     Rows,
     read,
-    readable,
     require,
     targets_named,
 )
@@ -77,14 +76,12 @@ def scarcity(options: Options, store: Store) -> Result:
         else:
             todo.append(name)
     if todo:
-        # All of them, whatever is asked for: experts must not depend on that.
-        every = {name: read(name, options.data, options.made) for name in readable(options.data)}
-        for name in todo:
-            _fits(name, every[name], sizes)
-        formulas = {name: rows.formulas for name, rows in every.items()}
-        experts = Experts(options.made, formulas, options.effort)
-        for name in todo:
-            targets[name] = _played(name, every[name], experts, options)
+        every = {name: read(name, options.data, options.made) for name in todo}
+        for name, rows in every.items():
+            _fits(name, rows, sizes)
+        experts = Experts(options.made, options.effort)
+        for name, rows in every.items():
+            targets[name] = _played(name, rows, experts, options)
             store.save(_assembled(targets))
     result = _assembled(targets)
     store.save(result)
@@ -108,14 +105,15 @@ def _fits(name: str, rows: Rows, sizes: Sequence[int]) -> None:
 
 def _played(name: str, rows: Rows, experts: Experts, options: Options) -> Result:
     start_s = time.process_time()
-    known = experts.of(name)
-    task, frozen = task_of(name, rows, known, options.made.parent)
+    known = experts.of(name, rows.formulas)
+    bodies = [expert.body for expert in known]
+    task, frozen = task_of(name, rows, bodies, options.made.parent)
     tell(f"{name}: {len(frozen)} experts in {time.process_time() - start_s:.0f} s")
     found: Result = {}
     for size in options.rows:
         start_s = time.process_time()
         mae: dict[str, list[float]] = {}
-        arms = arms_of(name, known, frozen, options.effort, size)
+        arms = arms_of(name, bodies, frozen, options.effort, size)
         for one in compare([task], arms, [size], seeds=range(options.draws), judged=JUDGED):
             mae.setdefault(one.arm, []).append(float(f"{one.mae:.6g}"))
         seconds = time.process_time() - start_s
@@ -127,7 +125,7 @@ def _played(name: str, rows: Rows, experts: Experts, options: Options) -> Result
         "unit": TARGETS[name].unit,
         "rows": len(rows.y),
         "experts": [expert.name for expert in frozen],
-        "learned_from": {expert.name: experts.learned[expert.name] for expert in known},
+        "learned_from": {expert.body.name: expert.rows for expert in known},
         "command": options.command(name),
         "sizes": found,
     }

@@ -98,23 +98,13 @@ def targets_named(words: str) -> list[str]:
     return [name for name in TARGETS if name in named or not named]
 
 
-def readable(data: Path | None) -> list[str]:
-    """The targets that there is data for; with a folder, all."""
-    return [name for name, target in TARGETS.items() if data is not None or not target.file]
-
-
 def require(data: Path | None, names: Sequence[str]) -> None:
-    """InputError unless these targets can be read, and of a folder every file: experts are kept from
-    the compositions of all targets, so that a missing file would change other targets' figures."""
-    known = readable(data)
+    """InputError unless the files of these targets are there."""
     for name in names:
-        if name not in known:
-            mend = (
-                f"name the folder that holds {TARGETS[name].file}, or leave {name} out of --targets"
-            )
-            raise InputError("--data", f"{name} needs a folder", mend)
-    for name in known:
         file = TARGETS[name].file
+        if file and data is None:
+            mend = f"name the folder that holds {file}, or leave {name} out of --targets"
+            raise InputError("--data", f"{name} needs a folder", mend)
         if file and data is not None and not (data / file).is_file():
             raise InputError(str(data / file), "there is no such file", "put it there")
 
