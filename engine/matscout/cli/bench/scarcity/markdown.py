@@ -12,9 +12,10 @@ _HEAD = """# Few rows of a target: what is worth taking from others?
 
 Of each target some rows are drawn; every arm learns from the same, and is judged on the same others
 (mean absolute error). Experts are extractors that have learned another property of other compositions:
-those that are not in the target's table, which leaves them the rows that stand beside their names. CHGNet's own
-features (`chgnet`) are the exception: it was trained on energies, forces and moments of the Materials
-Project, where the crystals of `phonons` are from; they are left out where CHGNet has made the numbers.
+those that are not in the target's table, which leaves them the rows that stand beside their names.
+CHGNet's own features (`chgnet`) are the exception: it was trained on energies, forces and moments of the
+Materials Project, where the crystals of `phonons` are from; they are left out where CHGNet has made the
+numbers.
 All heads are alike: one layer of 32.
 
 A win, tie or loss is one target at one size, by the paired differences over draws of the logarithm of
