@@ -94,6 +94,21 @@ def test_nested_goes_on_and_prints_the_honest_score(home: Path, matscout: Matsco
     assert other.code == 2 and "other outer folds" in other.err
 
 
+def test_nested_does_not_go_on_with_another_table(home: Path, matscout: Matscout) -> None:
+    """Its folds would be drawn from other rows than those that the finished sweeps saw."""
+    write(home)
+    assert matscout("nested", "small.toml", "--outer", "2").code == 0
+    table = next(home.glob("*.csv"))
+    text = table.read_text()
+    lines = text.splitlines()
+    table.write_text("\n".join([lines[0], *lines[:0:-1]]) + "\n")
+    said = matscout("nested", "small.toml", "--outer", "2")
+    assert said.code == 2 and "has changed since run 'small-outer-1' learned from it" in said.err
+    assert str(table.name) in said.err and len(said.err.strip().splitlines()) == 1
+    table.write_text(text)
+    assert matscout("nested", "small.toml", "--outer", "2").code == 0
+
+
 @pytest.mark.parametrize(
     ("edit", "what"),
     [

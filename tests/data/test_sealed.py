@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -13,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from matscout import failpoint
 from matscout.data import sealed, whole_file
 from matscout.data.sealed import open_seal, read_seal, seal, visible
 from matscout.data.tables import Table
@@ -134,6 +138,87 @@ def test_sealing_twice(tmp_path: Path) -> None:
     assert seal(path, one).opened == "2026-01-02"
     with pytest.raises(InputError, match="seals other rows already"):
         seal(path, one, seed=1)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_of_two_first_seals_one_stands(tmp_path: Path, seed: int) -> None:
+    """Another process seals, and even looks, between this one's look for a seal and its own."""
+    path, one = tmp_path / "s", table()
+
+    def other(place: str) -> None:
+        if place == "file.before_fsync" and not path.exists() and not done:
+            done.append(place)
+            seal(path, one, seed=seed)
+            opened(path, one)
+
+    done: list[str] = []
+    with failpoint.watched(other):
+        if seed:
+            with pytest.raises(InputError, match="seals other rows already"):
+                seal(path, one)
+        else:
+            assert seal(path, one).model == "m1"
+    assert done and (read_seal(path).seed, read_seal(path).model) == (seed, "m1")
+    assert [file.name for file in tmp_path.iterdir()] == ["s"]
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP])
+def test_of_two_first_seals_one_stands_without_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """exFAT has none, nor have some file systems that are shared over a network."""
+
+    def refused(*_: object) -> None:
+        raise OSError(code, "no hard links")
+
+    monkeypatch.setattr(whole_file.os, "link", refused)
+    one = table()
+    with ThreadPoolExecutor(8) as pool:
+        told = [pool.submit(seal, tmp_path / "s", one, seed=seed) for seed in range(8)]
+    stands = read_seal(tmp_path / "s")
+    for seed, said in enumerate(told):
+        if seed == stands.seed:
+            assert said.result() == stands
+        else:
+            assert "seals other rows already" in str(said.exception())
+    opened(tmp_path / "s", one)
+    assert seal(tmp_path / "s", one, seed=stands.seed).model == "m1"
+    assert [file.name for file in tmp_path.iterdir()] == ["s"]
+
+
+def test_processes_that_seal_at_once_agree(tmp_path: Path) -> None:
+    """Each seals from a seed of its own once all are there; what one was told stands in the end."""
+    child = (
+        "import sys; from pathlib import Path; from tests_of_sealed import seal_once;"
+        "print('there', flush=True); sys.stdin.readline(); seal_once(Path('s'), int(sys.argv[1]))"
+    )
+    (tmp_path / "tests_of_sealed.py").write_text(
+        "import numpy as np\n"
+        "from matscout.data.sealed import seal\n"
+        "from matscout.data.tables import Table\n"
+        "from matscout.errors import InputError\n"
+        "def seal_once(path, seed):\n"
+        "    try:\n"
+        "        print(seal(path, Table('t', 'y', np.arange(60.0)), kind='kfold', seed=seed).seed)\n"
+        "    except InputError:\n"
+        "        print('refused')\n"
+    )
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", child, str(seed)], cwd=tmp_path, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )
+        for seed in range(3)
+    ]  # fmt: skip
+    for one in running:
+        assert one.stdout is not None and one.stdout.readline() == "there\n"
+    for one in running:
+        assert one.stdin is not None
+        one.stdin.write("go\n")
+        one.stdin.flush()
+    said = [one.communicate()[0].strip() for one in running]
+    assert sorted(said, reverse=True)[:2] == ["refused"] * 2
+    assert str(read_seal(tmp_path / "s").seed) in said
 
 
 def test_another_table_is_refused(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_without_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
     from matscout.data.parquet_child import answer
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    found = answer(["t.parquet", 10])
+    found = answer(["t.parquet", 10, 10])
     assert "pyarrow" in found.what and found.mend == "pip install pyarrow"
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from matscout.errors import InputError
 from matscout.evaluate.base import Context
-from matscout.evaluate.predicting import FoldGuess, Guess, Member, predict_rows
+from matscout.evaluate.predicting import FoldGuess, Guess, Member, predict_rows, shown_to
 from matscout.evaluate.predicting_bounds import enough, intervals, label_sets, rows_needed
 from matscout.evaluate.predicting_rows import read_new_rows
 from matscout.evaluate.trainer_tabular import TabularTrainer
@@ -68,6 +68,10 @@ CUT: dict[str, Any] = {"task": "classification", "cut": 5.0, "split": "stratifie
             },
             {},
         ),
+        (
+            {"model": "ridge", "inputs": ("a", "formula"), "formulas": ("formula",)},
+            {"features": "bonding"},
+        ),
     ],
 )  # fmt: skip
 def test_what_the_trial_left_behind_comes_again(
@@ -79,7 +83,7 @@ def test_what_the_trial_left_behind_comes_again(
     lines = (tmp_path / "work/predictions.csv").read_text().splitlines()[1:]
     left = np.array([line.split(",") for line in lines], dtype=float)
     (tmp_path / "new.csv").write_text(NEW)
-    rows = read_new_rows(tmp_path / "new.csv", trainer, trainer.data)
+    rows = read_new_rows(tmp_path / "new.csv", trainer, shown_to(trainer, [params]))
     members = [Member(0, params, 7)]
     made = predict_rows(trainer, members, rows.x, folds=True)
     ends = trainer.data.plan.ends

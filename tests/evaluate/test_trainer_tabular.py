@@ -130,8 +130,8 @@ def test_a_planted_leak_is_found(
 ) -> None:
     real = tabular.columns
 
-    def scaled_over_all_rows(*parts: Any) -> Columns:
-        data = real(*parts)
+    def scaled_over_all_rows(*parts: Any, **more: Any) -> Columns:
+        data = real(*parts, **more)
         return Columns(
             (data.x - np.nanmean(data.x, axis=0)) / np.nanstd(data.x, axis=0), data.numbers
         )

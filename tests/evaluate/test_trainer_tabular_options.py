@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,15 @@ import numpy as np
 import pytest
 from sklearn.model_selection import KFold
 
-from matscout.errors import InputError
+from matscout.checkpoint import CheckpointStore
+from matscout.data.bonding import bonding_features
+from matscout.errors import InputError, RunFailed
 from matscout.evaluate.base import Context
+from matscout.evaluate.tabular_data import digest_with_bonding
+from matscout.evaluate.trainer_options import digest
 from matscout.evaluate.trainer_tabular import TabularTrainer
-from matscout.trial import Measurement, Params
+from matscout.models import columns, tabular
+from matscout.trial import Measurement, Params, Report
 
 FORMULAS = ("NaCl", "KBr", "CsI", "LiF", "MgO", "CaO", "SrTiO3", "BaTiO3", "Fe2O3", "ZnS")
 
@@ -45,11 +52,79 @@ def measured(one: TabularTrainer, params: Params) -> Measurement:
 def test_formulas_are_learnt_from_as_compositions(table: Path) -> None:
     one = trainer(table, formulas=("formula",), inputs=("formula", "heat"))
     blocks = [name for name, _, _ in one.data.columns.blocks]
-    assert blocks == ["fractions", "statistics", "bonding"]
+    assert blocks == ["fractions", "statistics"]
     assert measured(one, {}).values["mae"] < 3.0
     assert measured(one, {"features": "fractions"}).values["mae"] < 3.0
     with pytest.raises(InputError, match="no column of words"):
         _ = trainer(table, formulas=("heat",), inputs=("formula", "heat")).data
+
+
+def test_features_that_no_model_is_shown_are_not_computed(
+    table: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def counted(cells: Sequence[str]) -> Any:
+        asked.append(len(cells))
+        return bonding_features(cells)
+
+    monkeypatch.setattr(columns, "bonding_features", counted)
+    one = trainer(table, formulas=("formula",), inputs=("formula", "heat"), model="any")
+    one.check(["model", "extra_trees.features"])
+    measured(one, {"model": "linear"})
+    small = {"model": "extra_trees", "extra_trees.n_estimators": 5}
+    plain = measured(one, small)
+    assert asked == []
+    rich = measured(one, {**small, "extra_trees.features": "bonding"})
+    assert rich.values != plain.values and asked == [40]
+    measured(one, {**small, "extra_trees.features": "bonding"})
+    assert asked == [40]  # kept
+    fresh = trainer(table, formulas=("formula",), inputs=("formula", "heat"), model="any")
+    assert fresh.data.digest == one.data.digest
+    assert measured(fresh, {**small, "extra_trees.features": "bonding"}).values == rich.values
+
+
+def test_baselines_of_earlier_versions_are_known(table: Path) -> None:
+    """Their digest was of inputs that always had these features."""
+    one = trainer(table, formulas=("formula",), inputs=("formula", "heat"))
+    data = one.data
+    whole = tabular.columns(data.table.numeric, data.table.categorical, ("formula",))
+    folds = (part for fold in data.folds for part in fold)
+    before = digest(
+        digest(one.model, whole.x, data.table.target, *folds), one.metric, one.objective
+    )
+    assert before != one.baseline_digest
+    assert one.is_baseline(before) and one.is_baseline(one.baseline_digest)
+    assert not one.is_baseline("0" * 64)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"model": "mlp", "epochs": 2, "checkpoint_epochs": 1},
+        {"fidelity": "rows", "fidelity_steps": (1, 2)},
+        {},
+    ],
+)
+def test_a_trial_that_an_earlier_version_began_goes_on(
+    tmp_path: Path, options: dict[str, Any]
+) -> None:
+    """All inputs had that block then, and it is in the fingerprint of what was kept."""
+    path = tmp_path / "f.csv"
+    cells = [f"{a}{k % 3 + 1}O{k % 4 + 1},{k % 7}" for k, a in enumerate(["Li", "Fe", "Mg"] * 8)]
+    path.write_text("\n".join(["formula,y", *cells]) + "\n")
+    given = {"table": path, "predict": "y", "formulas": ("formula",), "folds": 2, **options}
+    one, before = TabularTrainer(**given), TabularTrainer(**given)
+    before.adopt(replace(before.data, digest=digest_with_bonding(before)))
+    assert before.data.digest != one.data.digest
+    *_, unbroken = one.evaluate({}, Context(seed=3))
+    store = CheckpointStore(tmp_path / "kept")
+    assert isinstance(next(iter(before.evaluate({}, Context(seed=3, checkpoints=store)))), Report)
+    first, *_, last = one.evaluate({}, Context(seed=3, checkpoints=store))
+    assert isinstance(first, Report) and isinstance(last, Measurement)
+    assert isinstance(unbroken, Measurement) and last.values == unbroken.values
+    with pytest.raises(RunFailed, match="other data, params or options"):
+        list(one.evaluate({}, Context(seed=4, checkpoints=store)))
 
 
 @pytest.mark.parametrize("formulas", [(), ("formula", "other")])

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json as jsonlib
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from matscout.cli import registry
 from matscout.cli.assemble import spec_from_dict
 from matscout.cli.runs import drive_shown
+from matscout.data.table_digest import table_digest
 from matscout.drive.config import Part, read_toml
+from matscout.drive.members import changed
 from matscout.drive.nested import Estimate, Nested, OuterFold, judge_outside, nested
 from matscout.drive.nested_select import check_trainer, select_outside
 from matscout.drive.run import RunSpec, create, load
 from matscout.errors import InputError, one_line
 from matscout.evaluate.choose import check_rule
+from matscout.evaluate.trainer_tabular import TabularTrainer
 from matscout.report.markup import number
 from matscout.runfolder import RunFolder
 from matscout.trial import Target
@@ -34,8 +37,12 @@ def start(
         raise InputError("--outer", f"must be at least 2, got {outer}", "5 is usual")
     check_rule(select)
     specs = [_spec(config, outer, k, overrides) for k in range(outer)]
+    trainer = _trainer(specs[0], config)
+    now = {"table_sha256": table_digest(trainer.table, trainer.structures)}
+    specs = [replace(spec, origin={**spec.origin, **now}) for spec in specs]
     check_trainer(select, specs[0].config["evaluator"], specs[0].targets[0].name)
-    folders = [_folder(spec, runs) for spec in specs]  # all are checked before any is made
+    # All are checked before any is made.
+    folders = [_folder(spec, runs, trainer.table) for spec in specs]
     found: list[OuterFold] = []
     for spec, folder in zip(specs, folders, strict=True):
         if not folder.holds_run:
@@ -104,8 +111,8 @@ def _spec(config: Path, outer: int, number: int, overrides: dict[str, Any]) -> R
         raise error.within(str(config)) from None
 
 
-def _folder(spec: RunSpec, runs: Path) -> RunFolder:
-    """The run's folder: to be made, or of the very same sweep."""
+def _folder(spec: RunSpec, runs: Path, table: Path) -> RunFolder:
+    """The run's folder: to be made, or of the very same sweep of the very same table."""
     folder = RunFolder.of(spec.name, runs)
     if not folder.holds_run:
         folder.refuse_existing()
@@ -120,21 +127,24 @@ def _folder(spec: RunSpec, runs: Path) -> RunFolder:
         raise InputError(
             str(folder.root), "was made by another config or with other outer folds", "use --name"
         )
+    # Runs of earlier versions do not say what their table held.
+    if known.origin.get("table_sha256", spec.origin["table_sha256"]) != spec.origin["table_sha256"]:
+        raise changed(folder, table)
     return folder
 
 
 def _judged(spec: RunSpec, folder: RunFolder, config: Path, select: str) -> OuterFold:
     """Only now are the hidden rows looked at, once."""
-
-    def trainer(**more: bool) -> Any:
-        part = Part(**{**spec.config["evaluator"], **more})
-        return registry.evaluator_factory(part, config.absolute().parent)()
-
     history, _ = load(folder)
-    judge = trainer(outer_judge=True)
+    judge = _trainer(spec, config, outer_judge=True)
     if select == "best":
         return judge_outside(spec.name, history, spec.seed, judge)
-    return select_outside(folder, history, spec.seed, select, trainer(), judge)
+    return select_outside(folder, history, spec.seed, select, _trainer(spec, config), judge)
+
+
+def _trainer(spec: RunSpec, config: Path, **more: bool) -> TabularTrainer:
+    part = Part(**{**spec.config["evaluator"], **more})
+    return cast(TabularTrainer, registry.evaluator_factory(part, config.absolute().parent)())
 
 
 def _said(one: Estimate) -> str:

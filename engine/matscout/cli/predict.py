@@ -33,13 +33,13 @@ from matscout.drive.members import (
 from matscout.drive.run import RunSpec, load
 from matscout.drive.sheet import check_writable
 from matscout.errors import InputError, RunFailed, one_line
-from matscout.evaluate.predicting import Guess, Predicted, predict_rows
+from matscout.evaluate.predicting import Guess, Predicted, predict_rows, shown_to
 from matscout.evaluate.predicting_bounds import intervals, label_sets, rows_needed
 from matscout.evaluate.predicting_rows import NewRows, read_new_rows
-from matscout.evaluate.tabular_data import sealed_fold, whole
+from matscout.evaluate.tabular_data import TabularData, sealed_fold, whole
 from matscout.evaluate.trainer_tabular import TabularTrainer
 from matscout.history import History
-from matscout.models.metrics import Metric, metric
+from matscout.models.metrics import Metric, metric, of_values
 from matscout.report.markup import number
 from matscout.runfolder import RunFolder
 
@@ -85,7 +85,10 @@ def predict(
     recorded = read_members(folder) if select is None else None
     trainer, options = _trainer(folder, spec, recorded)
     check_table(folder, trainer, None if recorded is None else recorded.table_sha256)
-    rows = None if new is None else _new_rows(new, trainer)
+    known = [t.params for t in history.trials]
+    known += [] if recorded is None else [m.params for m in recorded.chosen.members]
+    data = shown_to(trainer, known)  # whichever of them it will be
+    rows = None if new is None else _new_rows(new, trainer, data)
     chosen = (
         choose_members(folder, history, spec.seed, trainer, options, select)
         if recorded is None
@@ -94,8 +97,8 @@ def predict(
     check_left(folder, history, trainer, chosen.members)
     if rows is None:
         kept = open_once(folder, trainer, chosen, options).tolist()
-        rows = read_new_rows(trainer.table, trainer, trainer.data, kept)
-    made = predict_rows(trainer, chosen.members, rows.x, folds=True)
+        rows = read_new_rows(trainer.table, trainer, data, kept)
+    made = predict_rows(trainer, chosen.members, rows.x, folds=True, data=data)
     answer = _answer(folder, history, trainer, chosen, rows, level, made)
     if final:
         answer = replace(answer, cells=_renamed(answer.cells, rows.text.header))
@@ -112,9 +115,9 @@ def predict(
     return 0
 
 
-def _new_rows(new: Path, trainer: TabularTrainer) -> NewRows:
+def _new_rows(new: Path, trainer: TabularTrainer, data: TabularData) -> NewRows:
     """Of the run's own table the sealed rows are predicted, and not scored: that is for --final."""
-    rows = read_new_rows(new, trainer, trainer.data)
+    rows = read_new_rows(new, trainer, data)
     if not trainer.sealed or rows.truth is None or table_digest(new) != table_digest(trainer.table):
         return rows
     truth = rows.truth.copy()
@@ -156,7 +159,9 @@ def _answer(
     level: float, made: Predicted,
 ) -> Answer:  # fmt: skip
     data = trainer.data
-    judge = metric(chosen.metric or trainer.metric, trainer.task, len(data.table.classes))
+    judge = of_values(data.metric)
+    if chosen.metric:
+        judge = metric(chosen.metric, trainer.task, len(data.table.classes))
     if not np.isfinite(made.new.seen).all():
         line = rows.text.at(int(np.flatnonzero(~np.isfinite(made.new.seen))[0]))
         raise RunFailed(f"{line}: the models of {folder.name} give no finite prediction")

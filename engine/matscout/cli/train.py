@@ -64,7 +64,7 @@ def _of_one(raw: Mapping[str, Any], base: Path) -> dict[str, Any]:
     trainer: Any = registry.evaluator_factory(Part(**part), base)()
     own = {key: value for key, value in raw.items() if key not in _OF_A_SEARCH}
     if not own.get("targets"):
-        chosen = metric(trainer.metric, trainer.task)
+        chosen = metric(trainer.metric, trainer.task, believes=True)  # the trainer checks it
         own["targets"] = [{"name": trainer.target_name, "direction": chosen.direction}]
     run = own.get("run", {})
     if not isinstance(run, dict):

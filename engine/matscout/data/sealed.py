@@ -19,7 +19,7 @@ import numpy as np
 from matscout.data.sealed_share import parts_of
 from matscout.data.splits import GROUPED, Fold, split
 from matscout.data.tables import Table
-from matscout.data.whole_file import write_whole
+from matscout.data.whole_file import write_new, write_whole
 from matscout.errors import InputError
 
 SCHEMA = 1
@@ -53,14 +53,14 @@ def seal(
     made = Seal(_digest(table), len(table), kind, parts, seed)
     _rows(made, table)
     path = Path(path)
-    if path.exists():
-        there = read_seal(path)
-        if replace(there, opened="", model="") != made:
-            what = "seals other rows already"
-            raise InputError(str(path), what, "keep it, or name a new file for a new test set")
-        return there
-    _write(path, made)
-    return made
+    # Of two that seal at once the second finds the first one's seal, opened by then or not.
+    if not path.exists() and write_new(path, _text(made)):
+        return made
+    there = read_seal(path)
+    if replace(there, opened="", model="") != made:
+        what = "seals other rows already"
+        raise InputError(str(path), what, "keep it, or name a new file for a new test set")
+    return there
 
 
 def drawn(table: Table, share: float, *, kind: str, seed: int) -> Fold:
@@ -93,7 +93,7 @@ def open_seal(path: str | Path, table: Table, *, final: bool, model: str, when: 
             what = f"the test set was opened on {there.opened}, by another model"
             raise InputError(str(path), what, "report that result; a new claim needs new rows")
         if not there.opened:
-            _write(path, replace(there, opened=when or "unknown", model=model))
+            write_whole(path, _text(replace(there, opened=when or "unknown", model=model)))
     return _rows(there, table)[1]
 
 
@@ -152,5 +152,5 @@ def _digest(table: Table) -> str:
     return found.hexdigest()
 
 
-def _write(path: Path, made: Seal) -> None:
-    write_whole(path, json.dumps({"schema": SCHEMA, **asdict(made)}, indent=1).encode())
+def _text(made: Seal) -> bytes:
+    return json.dumps({"schema": SCHEMA, **asdict(made)}, indent=1).encode()

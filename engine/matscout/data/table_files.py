@@ -1,11 +1,12 @@
 """Tables that are no CSV, as text cells: JSON as Matbench writes it, and Parquet.
 
 A structure in pymatgen's JSON is a cell of JSON text. Parquet is read in a bounded child: a column of
-few bytes there can say that it has a billion rows.
+few bytes there can say that it has a billion rows. JSON is weighed before it is parsed (growth.py).
 """
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -14,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from matscout.data.bounded_child import ChildEnded, Refused, answers
+from matscout.data.growth import check_growth, room, rows_weight
 from matscout.data.unpacked import unpacked
 from matscout.errors import InputError
 
 MAX_JSON_BYTES = 256 * 2**20
-"""Unpacked: structures take some 2 kB each, and Python ten times as much while it reads them."""
+"""Unpacked: structures take some 2 kB each."""
 MAX_TEXT_BYTES = 64 * 2**20
 """Of what a Parquet table holds when written out: as much as a CSV file may have."""
 
@@ -40,7 +42,7 @@ def read_json(path: Path) -> Cells:
     """
     data = unpacked(path, MAX_JSON_BYTES)
     if path.name.removesuffix(".gz").endswith(".jsonl"):
-        lines = [line for line in data.splitlines() if line.strip()]
+        lines = filter(bytes.strip, io.BytesIO(data))
         found: Any = [_parsed(line, f"{path}: row {k + 1}") for k, line in enumerate(lines)]
     else:
         found = _parsed(data, str(path))
@@ -65,7 +67,7 @@ def read_parquet(path: Path) -> Cells:
 
 @lru_cache(maxsize=2)
 def _parquet(path: Path, name: str, mtime_ns: int, size: int) -> Cells:
-    request = [str(path), MAX_TEXT_BYTES]
+    request = [str(path), MAX_TEXT_BYTES, room(size)]
     try:
         (said,) = answers("matscout.data.parquet_child", [request], most_bytes=2 * MAX_TEXT_BYTES)
     except ChildEnded as ended:
@@ -99,6 +101,8 @@ def _of_records(found: Any, path: Path) -> Cells:
         if not isinstance(record, dict):
             raise InputError(f"{path}: row {place + 1}", "not an object with a value by column")
     columns = list(dict.fromkeys(name for record in found for name in record))
+    # A record need not have every column: it is by the columns of the others that a table swells.
+    check_growth(rows_weight(len(found), len(columns)), path.stat().st_size, str(path))
     return _told(columns, path), _cells([r.get(name) for name in columns] for r in found)
 
 

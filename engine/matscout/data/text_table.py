@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from matscout.data.growth import check_growth, csv_weight
 from matscout.data.table_files import reader_for
 from matscout.errors import InputError, did_you_mean
 
@@ -80,6 +81,7 @@ def _read_csv(path: Path, header: Sequence[str] | None) -> TextTable:
         raise InputError(str(path), f"not UTF-8 at byte {error.start}", "save as UTF-8") from None
     except OSError as error:
         raise InputError(str(path), f"cannot be read ({error.strerror})") from None
+    check_growth(csv_weight(text), size, str(path), "take fewer rows")
     csv.field_size_limit(MAX_BYTES)  # Python's own, 128 KiB, is a structure of some 400 sites
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows, lines = [], []

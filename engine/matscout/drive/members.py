@@ -103,12 +103,12 @@ def check_table(folder: RunFolder, trainer: TabularTrainer, sha256: str | None) 
         same = (
             not known
             or known["target"] != trainer.target_name
-            or known["digest"] == trainer.baseline_digest
+            or trainer.is_baseline(known["digest"])
         )
     else:
         same = table_digest(trainer.table, trainer.structures) == sha256
     if not same:
-        raise _changed(folder, trainer)
+        raise changed(folder, trainer.table)
 
 
 def choose_members(
@@ -163,7 +163,7 @@ def check_left(
     for member in members:
         left = _left(folder, history, member)
         if left is not None and not np.array_equal(left[1], truth[: len(left[1])]):
-            raise _changed(folder, trainer)
+            raise changed(folder, trainer.table)
 
 
 def deviation(
@@ -209,6 +209,6 @@ def _usual(options: Mapping[str, Any], target: str) -> str:
     return DEFAULT_RULE
 
 
-def _changed(folder: RunFolder, trainer: TabularTrainer) -> InputError:
+def changed(folder: RunFolder, table: Path) -> InputError:
     what = f"has changed since run '{folder.name}' learned from it"
-    return InputError(str(trainer.table), what, "restore it, or train again")
+    return InputError(str(table), what, "restore it, or train again")

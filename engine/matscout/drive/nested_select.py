@@ -21,6 +21,7 @@ from matscout.evaluate.base import Context
 from matscout.evaluate.choose import Tried, blend, choose
 from matscout.evaluate.trainer_tabular import TabularTrainer
 from matscout.history import History
+from matscout.models.metrics import METRICS
 from matscout.propose.observations import best_of, feasible_trials, value_of
 from matscout.runfolder import RunFolder
 from matscout.seeds import trial_seed
@@ -35,8 +36,13 @@ _FILE = "predictions.csv"
 
 def check_trainer(rule: str, options: Mapping[str, Any], target: str) -> None:
     """InputError where `average` or `auto` cannot judge what that evaluator leaves behind: every
-    row has to be predicted equally often, by models that have not seen it.
+    row has to be predicted equally often, by models that have not seen it. No rule but `best` has the
+    stated uncertainties that some metrics judge.
     """
+    name = options.get("metric")
+    if rule != "best" and name in METRICS and METRICS[name].sees == "belief":
+        what = f"'{rule}' goes by predictions, and '{name}' judges their stated uncertainty"
+        raise InputError("--select", what, "say --select best")
     if rule in ("best", "none"):
         return
     objective, split = options.get("objective", "split"), options.get("split", "kfold")

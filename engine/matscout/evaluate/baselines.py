@@ -28,8 +28,9 @@ a trial or two."""
 def baselines(data: TabularData, jobs: int = 1) -> dict[str, Any]:
     """The objective, its SEM and the folds' scores of `dummy` (median, mean or commonest class),
     `linear` (ridge or logistic regression) and `random forest` (100 trees), each with
-    scikit-learn's own settings, fitted inside each training fold. JSON, and a function of the data
-    and folds alone; `jobs` cores grow the forest.
+    scikit-learn's own settings, fitted inside each training fold; where a stated uncertainty is
+    judged, of the dummy (mean and sd) alone. JSON, and a function of the data and folds alone;
+    `jobs` cores grow the forest.
 
     `ratio` is the mean share of judging to training rows, `ends` how many of the first folds are
     end folds of a sorted CV.
@@ -64,6 +65,8 @@ def baselines(data: TabularData, jobs: int = 1) -> dict[str, Any]:
 
 def _estimators(data: TabularData, jobs: int) -> Iterator[tuple[str, BaseEstimator]]:
     numbers = data.metric.task == "regression"
+    if data.metric.sees == "belief":  # neither states an uncertainty
+        return
     yield "linear", Ridge() if numbers else LogisticRegression(max_iter=1000)
     if len(data.table) * len(data.folds) <= MOST:
         forest = RandomForestRegressor if numbers else RandomForestClassifier

@@ -7,7 +7,7 @@ groups and amounts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from matscout.evaluate.tabular_scores import LABELS
 from matscout.evaluate.trainer_tabular import TabularTrainer
 from matscout.models import hyperparameters as hyper
 from matscout.models import tabular
+from matscout.models.metrics import of_values
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -71,13 +72,20 @@ class Predicted:
 
 
 def predict_rows(
-    trainer: TabularTrainer, members: Sequence[Member], x: Array, *, folds: bool
+    trainer: TabularTrainer,
+    members: Sequence[Member],
+    x: Array,
+    *,
+    folds: bool,
+    data: TabularData | None = None,
 ) -> Predicted:
-    """What the mean of `members` says of rows with the inputs `x` (m, d), laid out as those of
-    `trainer.data`; with `folds` also what is needed for intervals. A pure function of the table and
-    of its arguments; on the CPU.
+    """What the mean of `members` says of rows with the inputs `x` (m, d), laid out as those of `data`
+    (if None: of the trainer's data, with all that the members are shown); with `folds` also what is
+    needed for intervals. A pure function of the table and of its arguments; on the CPU.
     """
-    data = _beside(trainer.data, x)
+    if data is None:
+        data = shown_to(trainer, [member.params for member in members])
+    data = _beside(data, x)
     rows, new = np.arange(len(trainer.data.rows)), np.arange(len(x)) + len(trainer.data.rows)
     whole = replace(data, plan=replace(data.plan, folds=[(rows, new)]))
     given = [{**trainer.hyperparameters, **member.params} for member in members]
@@ -100,6 +108,11 @@ def predict_rows(
     return Predicted(_blended(data, said), tuple(found), again)
 
 
+def shown_to(trainer: TabularTrainer, params: Iterable[Mapping[str, Any]]) -> TabularData:
+    """The trainer's data with all inputs that models of any of these params are shown."""
+    return trainer.data.shown(*({**trainer.hyperparameters, **own} for own in params))
+
+
 def _beside(data: TabularData, x: Array) -> TabularData:
     """The table with new rows below it. What nobody knows of them is filled with what the first row
     has; no fit looks at it, for the folds train on none of them.
@@ -114,6 +127,7 @@ def _beside(data: TabularData, x: Array) -> TabularData:
     assert target is not None
     return replace(
         data,
+        metric=of_values(data.metric),
         columns=replace(data.columns, x=np.vstack([data.columns.x, x])),
         table=replace(data.table, target=target),
         amounts=longer(data.amounts),

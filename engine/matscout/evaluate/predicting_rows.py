@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
-from matscout.data.bonding import bonding_features
 from matscout.data.columns import as_bound
-from matscout.data.composition import composition_features, element_fractions
+from matscout.data.composition import element_fractions
 from matscout.data.formula import amounts, symbol
 from matscout.data.structure_column import structure_column
 from matscout.data.text_table import TextTable, as_number, is_missing, read_text_table
@@ -21,6 +20,7 @@ from matscout.errors import InputError, did_you_mean
 from matscout.evaluate.tabular_data import TabularData
 from matscout.evaluate.trainer_tabular import TabularTrainer
 from matscout.models import tabular
+from matscout.models.columns import formula_blocks
 from matscout.models.hyperparameters import PrepareSettings
 
 Array = NDArray[np.float64]
@@ -33,7 +33,7 @@ al., J. Cheminform. 5, 27 (2013)); so one training-like row in twenty is called 
 
 @dataclass(frozen=True)
 class NewRows:
-    """m rows. `x` (m, d) has the columns of the trainer's `data.columns.x`. `truth` (m,) is what the
+    """m rows. `x` (m, d) has the columns of `data.columns.x`. `truth` (m,) is what the
     target's column says, NaN where a cell is empty; None without such a column. `warnings` (m,) say
     in what a row lies outside what was learned from; empty text: in nothing.
     """
@@ -73,7 +73,9 @@ def read_new_rows(
             cells, blocks = list(crystals.formulas), crystals.blocks.values()
             told = _named(raw, name, cells)
         learned = [str(cell) for cell in table.categorical[name]]
-        parts += _formulas(raw, name, cells, learned, warnings)
+        elements = element_fractions(learned)[0]
+        _warn_of_elements(warnings, raw, name, cells, elements)
+        parts += formula_blocks(cells, elements, bonding=data.columns.bonding).values()
     parts += blocks
     for name, words in table.categorical.items():
         if name not in trainer.formulas:
@@ -122,13 +124,14 @@ def _named(raw: TextTable, name: str, formulas: list[str]) -> TextTable:
     return replace(raw, rows=tuple(rows))
 
 
-def _formulas(
-    raw: TextTable, name: str, cells: list[str], known: list[str], warnings: list[list[str]]
-) -> list[Array]:
-    """Fractions of the elements that the training rows have, and statistics over all elements: the
-    blocks that `models.columns` makes.
-    """
-    elements = element_fractions(known)[0]
+def _warn_of_elements(
+    warnings: list[list[str]],
+    raw: TextTable,
+    name: str,
+    cells: list[str],
+    elements: Sequence[str],
+) -> None:
+    """InputError for a cell that is no formula."""
     for row, cell in enumerate(cells):
         try:
             found = [symbol(z) for z, _ in amounts(cell)]
@@ -136,12 +139,6 @@ def _formulas(
             what = str(error) if cell else f"no formula in column '{name}'"
             raise InputError(raw.at(row), what, "mend it, or drop the row") from None
         warnings[row] += [f"element {e} never seen" for e in found if e not in elements]
-    there, values = element_fractions(cells)
-    fractions = np.zeros((len(cells), len(elements)))
-    for place, element in enumerate(there):
-        if element in elements:
-            fractions[:, elements.index(element)] = values[:, place]
-    return [fractions, composition_features(cells)[1], bonding_features(cells)[1]]
 
 
 def _words(raw: TextTable, name: str, known: NDArray[np.str_], warnings: list[list[str]]) -> Array:

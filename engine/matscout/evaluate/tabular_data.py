@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -23,9 +24,11 @@ from matscout.evaluate.tabular_scores import views
 from matscout.evaluate.trainer_options import check_folds, digest
 from matscout.models import hyperparameters as hyper
 from matscout.models import tabular
-from matscout.models.metrics import Metric, Task, dummy_score, metric
+from matscout.models.columns import wants_bonding
+from matscout.models.metrics import BELIEVING, Metric, Task, dummy_score, metric
 
 if TYPE_CHECKING:
+    from matscout.evaluate.base import Context
     from matscout.evaluate.trainer_tabular import TabularTrainer
 
 
@@ -36,7 +39,8 @@ class TabularData:
     `rows` are the numbers that the rows have in the file. `also` are metrics measured beside
     `metric`; `views` says what has to be predicted for all. `shares` has the training rows at
     [step][fold] where steps are shares of the rows. `amounts` (n,) are the numbers that classes were
-    cut from, and `groups` (n,) what inner folds keep whole; None where there are none.
+    cut from, and `groups` (n,) what inner folds keep whole; None where there are none. `columns` lack
+    inputs that few models are shown, until `shown` is asked for them.
     """
 
     table: Table
@@ -53,6 +57,18 @@ class TabularData:
     shares: list[list[np.ndarray]]
     amounts: np.ndarray | None = None
     groups: np.ndarray | None = None
+    formulas: tuple[str, ...] = ()
+
+    def shown(self, *params: Mapping[str, Any]) -> TabularData:
+        """These data with all inputs that models of any of these params are shown."""
+        if self.columns.bonding or not any(map(wants_bonding, params)):
+            return self
+        return self._with_bonding
+
+    @cached_property
+    def _with_bonding(self) -> TabularData:
+        """Made where it is asked for first, and kept."""
+        return replace(self, columns=_columns(self.table, self.formulas, bonding=True))
 
     @property
     def folds(self) -> list[Fold]:
@@ -66,13 +82,16 @@ def load(trainer: TabularTrainer) -> TabularData:
     table, amounts = _read(trainer)
     table, rows, outer = _visible(trainer, table)
     amounts = None if amounts is None else amounts[rows]
-    chosen = metric(trainer.metric, task, len(table.classes))
-    also = tuple(metric(name, task, len(table.classes)) for name in trainer.also)
+    believes = trainer.model in BELIEVING
+    chosen, *also = (
+        metric(name, task, len(table.classes), believes=believes)
+        for name in (trainer.metric, *trainer.also)
+    )
     for one in (chosen, *also):
         if one.probability and trainer.model in tabular.NO_PROBABILITY:
             what = f"'{one.name}' needs probabilities, and {trainer.model} has none"
             raise InputError("trainer.metric", what, "use pr_auc or roc_auc, or another model")
-    columns = tabular.columns(table.numeric, table.categorical, trainer.formulas, table.blocks)
+    columns = _columns(table, trainer.formulas, bonding=False)
     y = table.target
     made = (
         _plan(trainer, chosen, columns, table) if outer is None else Plan("split", chosen, [outer])
@@ -80,32 +99,70 @@ def load(trainer: TabularTrainer) -> TabularData:
     mend = "use split = 'stratified'" if trainer.objective == "split" else ""
     check_folds(made.folds, y, task, chosen.sees, mend)
     shares = _checked_shares(trainer, made.folds, table, chosen)
-    name = () if trainer.objective == "split" else (trainer.objective, str(made.ends))
-    more = [part for few in shares for part in few]
     return TabularData(
         table,
         columns,
         made,
         chosen,
         [dummy_score(chosen, y[train], y[judge]) for train, judge in made.folds],
-        digest(
-            trainer.model,
-            *name,
-            columns.x,
-            y,
-            *(part for fold in made.folds for part in fold),
-            *more,
-            *([] if amounts is None else [amounts]),
-        ),
+        _digest(trainer, columns, y, made, shares, amounts),
         tabular.hyperparameter_names(trainer.model, task),
-        also,
+        tuple(also),
         views(chosen, also, trainer.breakdown),
         trainer.breakdown,
         rows,
         shares,
         amounts,
         table.groups if trainer.split in GROUPED else None,
+        trainer.formulas,
     )
+
+
+def _columns(table: Table, formulas: tuple[str, ...], *, bonding: bool) -> tabular.Columns:
+    return tabular.columns(
+        table.numeric, table.categorical, formulas, table.blocks, bonding=bonding
+    )
+
+
+def _digest(
+    trainer: TabularTrainer,
+    columns: tabular.Columns,
+    y: np.ndarray,
+    made: Plan,
+    shares: list[list[np.ndarray]],
+    amounts: np.ndarray | None,
+) -> str:
+    name = () if trainer.objective == "split" else (trainer.objective, str(made.ends))
+    return digest(
+        trainer.model,
+        *name,
+        columns.x,
+        y,
+        *(part for fold in made.folds for part in fold),
+        *(part for few in shares for part in few),
+        *([] if amounts is None else [amounts]),
+    )
+
+
+def digest_with_bonding(trainer: TabularTrainer) -> str:
+    """What the digest of the trainer's data was while every model's inputs had that block."""
+    data = trainer.data
+    columns = _columns(data.table, data.formulas, bonding=True)
+    return _digest(trainer, columns, data.table.target, data.plan, data.shares, data.amounts)
+
+
+def print_of(
+    trainer: TabularTrainer, data: TabularData, params: Mapping[str, Any], context: Context
+) -> str:
+    """The fingerprint of a trial's state: that of an earlier version where one with it is kept."""
+    own = trainer.fingerprint(data.digest, params, context.seed)
+    if context.checkpoints is None or not trainer.formulas:
+        return own
+    kept = context.checkpoints.load()
+    if kept is None or kept.state.get("fingerprint") == own:
+        return own
+    before = trainer.fingerprint(digest_with_bonding(trainer), params, context.seed)
+    return before if kept.state.get("fingerprint") == before else own
 
 
 def whole(trainer: TabularTrainer) -> Table:

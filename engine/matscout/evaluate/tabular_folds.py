@@ -16,13 +16,13 @@ from matscout.evaluate.base import Context
 from matscout.evaluate.in_order import in_order
 from matscout.evaluate.keeper import Keeper
 from matscout.evaluate.lockstep import Lockstep, NetworkFold
-from matscout.evaluate.tabular_data import TabularData
+from matscout.evaluate.tabular_data import TabularData, print_of
 from matscout.evaluate.tabular_scores import Seen, measurement
 from matscout.evaluate.trainer_options import write_predictions
 from matscout.models import hyperparameters as hyper
 from matscout.models import tabular
 from matscout.models.fit import Fit
-from matscout.models.metrics import Task
+from matscout.models.metrics import Task, of_values
 from matscout.models.mlp import Mlp
 from matscout.models.objective import Objective
 from matscout.trial import Measurement, Report
@@ -38,8 +38,7 @@ def by_folds(
     again what it said of those before: any of it may have died on its way."""
     judge = fold_judge(trainer, data, params, context.seed)
     done = FoldScores(data)
-    print_of = trainer.fingerprint(data.digest, params, context.seed)
-    keeper = Keeper(context.checkpoints, print_of, trainer.cadence)
+    keeper = Keeper(context.checkpoints, print_of(trainer, data, params, context), trainer.cadence)
     if keeper.restore(done.restore):
         for fold in range(1, len(done.scores) + 1):
             yield done.report(trainer.target_name, fold, checkpoint=fold == len(done.scores))
@@ -66,6 +65,7 @@ def fold_judge(
     that judge in that fold, and the predictions for them. InputError for bad params, before
     anything is fitted.
     """
+    data = data.shown(params)
     fitted_on, y = fold_fit(trainer, data, params, seed), data.table.target
     if trainer.task == "classification":
         y = y.astype(np.int64)
@@ -88,11 +88,14 @@ def fold_fit(
     trial's seed and that number are all it draws from. InputError for bad params, before anything
     is fitted.
     """
+    data = data.shown(params)
     x, y = data.columns.x, data.table.target
     if trainer.task == "classification":
         y = y.astype(np.int64)
     make = partial(tabular.pipeline, trainer.model, cast(Task, trainer.task), data.columns, params)
     make(0)
+    if any(view.sees == "belief" for view in data.views):
+        tabular.check_belief_target(params.get("target_transform", "auto"))
     if params.get("target_transform") == "log1p":
         tabular.check_log_target(y[np.concatenate([train for train, _ in data.folds])])
 
@@ -162,8 +165,7 @@ def by_epochs(
         network_fold(trainer, data, params, fold, context.seed, device)
         for fold in range(len(data.folds))
     ]
-    print_of = trainer.fingerprint(data.digest, params, context.seed)
-    keeper = Keeper(context.checkpoints, print_of, trainer.cadence)
+    keeper = Keeper(context.checkpoints, print_of(trainer, data, params, context), trainer.cadence)
     run = Lockstep(parts, data.metric, trainer.epochs, trainer.target_name, keeper, data.plan.value)
     if (yield from run.train(context)):
         seen: list[Seen] = [{v.sees: part.predictions(v) for v in data.views} for part in parts]
@@ -179,6 +181,7 @@ def network_fold(
     device: torch.device,
 ) -> NetworkFold:
     """Fold `number` before its first epoch; it draws from the trial's seed and that number alone."""
+    data = data.shown(params)
     train, judge = data.folds[number]
     task, y = cast(Task, trainer.task), data.table.target
     prepare = hyper.settings(hyper.PrepareSettings, params)
@@ -218,7 +221,7 @@ def finish(
     rows = [
         (int(row), number, float(y[row]), float(value))
         for number, ((_, judge), one) in enumerate(zip(data.folds, seen, strict=False))
-        for row, value in zip(judge, one[data.metric.sees], strict=True)
+        for row, value in zip(judge, one[of_values(data.metric).sees], strict=True)
     ]
     write_predictions(context.workdir, [str(row) for row in data.rows], rows)
     return measurement(data, trainer.target_name, scores, seen, f"{trainer.model} trainer")

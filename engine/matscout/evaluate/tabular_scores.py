@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from matscout.models.breakdown import by_class, by_decile
-from matscout.models.metrics import Metric
+from matscout.models.metrics import Metric, of_values
 from matscout.trial import Measurement
 
 if TYPE_CHECKING:
     from matscout.evaluate.tabular_data import TabularData
 
 Seen = Mapping[str, np.ndarray]
-"""One fold's predictions, (m,), by what a metric sees of them: value, label or score."""
+"""One fold's predictions, (m,), by what a metric sees of them: value, label, score or belief, (m, 2)."""
 
 
 def views(chosen: Metric, also: Iterable[Metric], breakdown: bool) -> tuple[Metric, ...]:
@@ -24,8 +24,11 @@ def views(chosen: Metric, also: Iterable[Metric], breakdown: bool) -> tuple[Metr
     found = {chosen.sees: chosen}
     for metric in also:
         found.setdefault(metric.sees, metric)
-    if breakdown and chosen.task == "classification":
-        found.setdefault("label", LABELS)
+    if chosen.task == "classification":
+        if breakdown:
+            found.setdefault("label", LABELS)
+    elif breakdown or chosen.sees == "belief":  # whose means are written down as predictions
+        found.setdefault("value", of_values(chosen))
     return tuple(found.values())
 
 

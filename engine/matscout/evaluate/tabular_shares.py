@@ -13,7 +13,7 @@ from matscout.checkpoint import Checkpoint
 from matscout.evaluate.base import Context
 from matscout.evaluate.in_order import in_order
 from matscout.evaluate.keeper import Keeper
-from matscout.evaluate.tabular_data import TabularData
+from matscout.evaluate.tabular_data import TabularData, print_of
 from matscout.evaluate.tabular_folds import FoldScores, finish, fold_judge
 from matscout.trial import Measurement, Report
 
@@ -31,8 +31,7 @@ def by_shares(
     judge = fold_judge(trainer, data, params, context.seed)
     steps, folds = trainer.fidelity_steps, len(data.folds)
     done = Shares([FoldScores(data) for _ in steps], folds)
-    print_of = trainer.fingerprint(data.digest, params, context.seed)
-    keeper = Keeper(context.checkpoints, print_of, trainer.cadence)
+    keeper = Keeper(context.checkpoints, print_of(trainer, data, params, context), trainer.cadence)
 
     def report(place: int, checkpoint: bool) -> Report:
         value = data.plan.value(done.parts[place].scores)

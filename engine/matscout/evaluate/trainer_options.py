@@ -171,16 +171,23 @@ def check_folds(
 
 
 def write_predictions(
-    workdir: Path | None, names: Sequence[str], rows: Sequence[tuple[int, int, float, float]]
+    workdir: Path | None,
+    names: Sequence[str],
+    rows: Sequence[tuple[int, int, float, float]],
+    more: Mapping[str, Sequence[float]] | None = None,
 ) -> None:
-    """predictions.csv in the attempt's folder: row, fold, truth and prediction of judged rows."""
+    """predictions.csv in the attempt's folder: row, fold, truth and prediction of judged rows, and
+    `more` about each by the name of its column.
+    """
     if workdir is None:
         return
+    beside = more or {}
     workdir.mkdir(parents=True, exist_ok=True)
     draft = workdir / f".predictions.{os.getpid()}"
     with open(draft, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["row", "fold", "truth", "prediction"])
-        for row, fold, truth, prediction in rows:
-            writer.writerow([safe(names[row]), fold, repr(truth), repr(prediction)])
+        writer.writerow(["row", "fold", "truth", "prediction", *beside])
+        for place, (row, fold, truth, prediction) in enumerate(rows):
+            own = [repr(float(column[place])) for column in beside.values()]
+            writer.writerow([safe(names[row]), fold, repr(truth), repr(prediction), *own])
     os.replace(draft, workdir / "predictions.csv")

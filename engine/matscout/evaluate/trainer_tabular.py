@@ -154,9 +154,18 @@ class TabularTrainer(TrainerOptions):
                 f"transfer learns from one column of formulas, and {len(self.formulas)} are named"
             )
             raise InputError("trainer.formulas", what, "name one column, or use another model")
+        self._check_belief(names := tuple(names))
         known = self.data.hyperparameter_names
         check_names(self.hyperparameters, known, "trainer.hyperparameters")
         check_names(names, known, "space.parameters")
+
+    def _check_belief(self, names: tuple[str, ...]) -> None:
+        from matscout.models.tabular import check_belief_target
+
+        if any(view.sees == "belief" for view in self.data.views):
+            check_belief_target(self.hyperparameters.get("target_transform", "auto"))
+            if "target_transform" in names:
+                check_belief_target("varied")
 
     def reported(self) -> dict[str, str]:
         from matscout.evaluate.tabular_scores import directions
@@ -214,6 +223,14 @@ class TabularTrainer(TrainerOptions):
     def baseline_digest(self) -> str:
         """Changes with the data, the folds, the objective and the metric; not with the model."""
         return digest(self.data.digest, self.metric, self.objective)
+
+    def is_baseline(self, digest_of: str) -> bool:
+        """Whether baselines with that digest are of these data, be it by an earlier version."""
+        if digest_of == self.baseline_digest:
+            return True
+        from matscout.evaluate.tabular_data import digest_with_bonding
+
+        return digest_of == digest(digest_with_bonding(self), self.metric, self.objective)
 
     def baselines(self, jobs: int) -> dict[str, Any]:
         """What a dummy, a linear model and a random forest score on the same folds."""

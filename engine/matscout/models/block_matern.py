@@ -8,16 +8,12 @@ NeurIPS 2011, order 1 over blocks). Hyperparameters are the maximum a posteriori
 
 from __future__ import annotations
 
-import contextlib
 import math
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import gpytorch
 import numpy as np
 import torch
-from botorch.exceptions.warnings import BotorchWarning
 from botorch.fit import fit_gpytorch_mll
 from botorch.models import SingleTaskGP
 from gpytorch.constraints import GreaterThan
@@ -25,13 +21,14 @@ from gpytorch.kernels import AdditiveKernel, Kernel, MaternKernel, ScaleKernel
 from gpytorch.likelihoods import GaussianLikelihood
 from gpytorch.mlls import ExactMarginalLogLikelihood
 from gpytorch.priors import LogNormalPrior
-from gpytorch.utils.warnings import GPInputWarning
 from linear_operator.utils.cholesky import psd_safe_cholesky
 from scipy.special import ndtr
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from torch import Tensor
 
 from matscout.errors import InputError
+from matscout.models.exactly import exactly
+from matscout.models.uncertainty.belief import Belief
 
 MAX_FIT = 400
 """Rows, spread evenly over the data, that hyperparameters are fitted on at most; the process uses all
@@ -67,7 +64,7 @@ class _BlockMatern(BaseEstimator):
             raise InputError("model", what, "use extra_trees or lightgbm")
         inputs, goal = torch.from_numpy(x).double(), torch.from_numpy(y).double()[:, None]
         few = np.unique(np.linspace(0, len(x) - 1, min(MAX_FIT, len(x))).round().astype(int))
-        with _exactly():
+        with exactly():
             model = self._model(inputs[few], goal[few])
             fit_gpytorch_mll(
                 ExactMarginalLogLikelihood(model.likelihood, model),
@@ -120,6 +117,13 @@ class BlockMaternRegressor(RegressorMixin, _BlockMatern):
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         return self.process_.mean(x) * self.scale_ + self.loc_
+
+    def believe(self, x: np.ndarray) -> Belief:
+        """In the target's own unit."""
+        noise = float(self.process_.model.likelihood.noise.detach())
+        known = np.sqrt(np.maximum(np.square(self.process_.sd(x)) - noise, 0.0))
+        inside = Belief(self.process_.mean(x), known, np.full(len(x), math.sqrt(noise)))
+        return inside.in_units(self.loc_, self.scale_)
 
 
 class BlockMaternClassifier(ClassifierMixin, _BlockMatern):
@@ -178,12 +182,12 @@ class _Process:
 
     def mean(self, x: np.ndarray) -> np.ndarray:
         """(m,) of rows (m, d)."""
-        with torch.no_grad(), _exactly():
+        with torch.no_grad(), exactly():
             return (self._across(x).mT @ self.weights)[:, 0].numpy() + self.middle
 
     def sd(self, x: np.ndarray) -> np.ndarray:
         """(m,), noise included."""
-        with torch.no_grad(), _exactly():
+        with torch.no_grad(), exactly():
             across = self._across(x)
             solved = torch.linalg.solve_triangular(self.cholesky, across, upper=False)
             prior = sum(part.outputscale for part in self.model.covar_module.kernels)
@@ -193,18 +197,3 @@ class _Process:
     def _across(self, x: np.ndarray) -> Tensor:
         """(n, m): of every training row with every row of `x`."""
         return self.model.covar_module(self.inputs, torch.from_numpy(x).double()).to_dense()
-
-
-@contextlib.contextmanager
-def _exactly() -> Iterator[None]:
-    """Cholesky whatever the size, and none of BoTorch's advice on scaling: columns are standardised,
-    and not moved into the unit cube.
-    """
-    with (
-        gpytorch.settings.max_cholesky_size(10**6),
-        gpytorch.settings.fast_computations(False, False, False),
-        warnings.catch_warnings(),
-    ):
-        for kind in (BotorchWarning, GPInputWarning):
-            warnings.simplefilter("ignore", kind)
-        yield

@@ -50,20 +50,26 @@ class Columns:
     numbers: int
     blocks: tuple[Block, ...] = ()
 
+    @property
+    def bonding(self) -> bool:
+        """Whether that block is there."""
+        return any(_source(block) == BONDING for block in self.blocks)
+
 
 def columns(
     numeric: Mapping[str, np.ndarray],
     words: Mapping[str, np.ndarray],
     formulas: Sequence[str] = (),
     more: Mapping[str, np.ndarray] | None = None,
+    *,
+    bonding: bool = True,
 ) -> Columns:
     """Inputs side by side. Codes only rename words, "" (missing) becomes NaN; nothing is fitted.
 
-    The words named in `formulas` are chemical formulas, and become three blocks: the fraction of each
-    element that occurs (no other row changes a fraction; one that only judged rows have is constant
-    in training), statistics of the elements' properties, and what the elements may do together
-    (data/bonding.py; models see it where `features` asks for it). `more` are blocks made elsewhere,
-    by name, (n, k) each: CHGNet's features of a crystal, say. InputError for a cell that is no formula.
+    The words named in `formulas` are chemical formulas, and become the blocks of `formula_blocks` (no
+    other row changes a fraction; one that only judged rows have is constant in training); `bonding`
+    is needed where `wants_bonding`. `more` are blocks made elsewhere, by name, (n, k) each: CHGNet's
+    features of a crystal, say. InputError for a cell that is no formula.
     """
     for name in formulas:
         if name not in words:
@@ -72,7 +78,7 @@ def columns(
     parts = [np.asarray(values, dtype=float)[:, None] for values in numeric.values()]
     blocks: list[Block] = []
     start = len(parts)
-    made = {**_of_formulas(words, formulas), **(more or {})}
+    made = {**_of_formulas(words, formulas, bonding), **(more or {})}
     for block, values in made.items():
         blocks.append((block, start, start + values.shape[1]))
         start += values.shape[1]
@@ -86,18 +92,45 @@ def columns(
     return Columns(np.hstack(parts), start, tuple(blocks))
 
 
-def _of_formulas(words: Mapping[str, np.ndarray], formulas: Sequence[str]) -> dict[str, np.ndarray]:
+def formula_blocks(
+    cells: Sequence[str], elements: Sequence[str] | None = None, *, bonding: bool
+) -> dict[str, np.ndarray]:
+    """What models are shown of formulas, (n, k) each, in this order: the fraction of each of `elements`
+    (if None: of each that occurs), statistics of the elements' properties and, with `bonding`, what
+    the elements may do together (data/bonding.py). ValueError for a cell that is no formula.
+    """
+    there, fractions = element_fractions(cells)
+    if elements is not None:
+        by_element = dict(zip(there, fractions.T, strict=True))
+        zero = np.zeros(len(cells))
+        columns = [by_element.get(one, zero) for one in elements]
+        fractions = np.stack(columns, axis=1)
+    made = {FRACTIONS: fractions, STATISTICS: composition_features(cells)[1]}
+    if bonding:
+        made[BONDING] = bonding_features(cells)[1]
+    return made
+
+
+def wants_bonding(params: Mapping[str, Any]) -> bool:
+    """Whether a model of these params, or one inside it, is shown that block."""
+    return any(
+        name.rpartition(".")[2] == "features" and value == BONDING for name, value in params.items()
+    )
+
+
+def _of_formulas(
+    words: Mapping[str, np.ndarray], formulas: Sequence[str], bonding: bool
+) -> dict[str, np.ndarray]:
     made: dict[str, np.ndarray] = {}
     for name in formulas:
         tail = f":{name}" if len(formulas) > 1 else ""
         cells = [str(cell) for cell in words[name]]
         try:
-            made[FRACTIONS + tail] = element_fractions(cells)[1]
-            made[STATISTICS + tail] = composition_features(cells)[1]
-            made[BONDING + tail] = bonding_features(cells)[1]
+            own = formula_blocks(cells, bonding=bonding)
         except ValueError as error:
             what = str(error) if "" not in cells else f"row {cells.index('') + 1} has no formula"
             raise InputError(f"column '{name}'", what, "mend it, or drop the row") from None
+        made |= {block + tail: values for block, values in own.items()}
     return made
 
 
@@ -112,6 +145,8 @@ def kept(data: Columns, settings: PrepareSettings) -> list[Block]:
     if settings.features != "all" and not any(_source(block) in _OF_FORMULAS for block in named):
         what = f"'{settings.features}' are of formulas, and no column of them was named"
         raise InputError("params.features", what, "name one under formulas, or leave it out")
+    if BONDING in seen and not data.bonding:
+        raise ValueError("columns were made without the block that these settings ask for")
     named = [b for b in named if _source(b) not in _OF_FORMULAS or _source(b) in seen]
     return [*alone, *named]
 

@@ -15,6 +15,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
 
+from matscout.models.uncertainty.belief import Belief
+
 _LENGTHS = (1e-2, 1e2)
 """Bounds of the lengthscale in units of sqrt(d): standardised rows lie about sqrt(2 d) apart."""
 _SCALES = (1e-3, 1e3)
@@ -43,6 +45,13 @@ class MaternRegressor(RegressorMixin, BaseEstimator):
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         return np.asarray(self.model_.predict(x))
+
+    def believe(self, x: np.ndarray) -> Belief:
+        """In the target's own unit."""
+        mean, sd = self.model_.predict(x, return_std=True)  # the white kernel's noise is in it
+        noise = self.model_.kernel_.k2.noise_level * float(self.model_._y_train_std) ** 2
+        known = np.sqrt(np.maximum(np.square(sd) - noise, 0.0))
+        return Belief(mean, known, np.full(len(mean), np.sqrt(noise)))
 
 
 class MaternClassifier(ClassifierMixin, BaseEstimator):

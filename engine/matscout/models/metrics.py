@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 from sklearn import metrics as sk
 
 from matscout.errors import InputError, did_you_mean
+from matscout.models.belief_scores import coverage_error, crps, miscalibration_area, nll
 from matscout.models.reliability import expected_calibration_error
 from matscout.models.screening import precision_at
 
@@ -20,19 +21,23 @@ Task = Literal["regression", "classification"]
 @dataclass(frozen=True)
 class Metric:
     """`sees` says what `score` compares the truth with: a value, a label, or a score (n,) that is
-    larger for the positive class; with `probability` the score must be that class's probability.
+    larger for the positive class; with `probability` the score must be that class's probability. Or
+    a belief, (n, 2): the mean and the sd of a measurement, in the target's unit.
     """
 
     name: str
     task: Task
     direction: Literal["min", "max"]
-    sees: Literal["value", "label", "score"]
+    sees: Literal["value", "label", "score", "belief"]
     function: Callable[[np.ndarray, np.ndarray], float]
     probability: bool = False
 
     def score(self, truth: np.ndarray, predicted: np.ndarray) -> float:
-        """The metric of (n,) against (n,); NaN where a prediction is not finite."""
+        """The metric of (n,) against (n,), or (n, 2) of beliefs; NaN where a prediction is not finite,
+        or an sd not positive."""
         if not np.isfinite(predicted).all():
+            return float("nan")
+        if self.sees == "belief" and not (predicted[:, 1] > 0).all():
             return float("nan")
         if self.sees == "score" and len(np.unique(truth)) < 2:
             return float("nan")  # a ranking of one class alone has no value
@@ -93,6 +98,10 @@ _ALL = (
     Metric("balanced_mae", "regression", "min", "value", _balanced_mae),
     Metric("r2", "regression", "max", "value", sk.r2_score),
     Metric("spearman", "regression", "max", "value", _spearman),
+    Metric("nll", "regression", "min", "belief", nll),
+    Metric("crps", "regression", "min", "belief", crps),
+    Metric("coverage_error", "regression", "min", "belief", coverage_error),
+    Metric("miscalibration_area", "regression", "min", "belief", miscalibration_area),
     Metric("accuracy", "classification", "max", "label", sk.accuracy_score),
     Metric("balanced_accuracy", "classification", "max", "label", sk.balanced_accuracy_score),
     Metric("mcc", "classification", "max", "label", sk.matthews_corrcoef),
@@ -117,9 +126,14 @@ _ALL = (
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in _ALL}
 
+BELIEVING = ("uncertain", "gaussian_process", "block_gaussian_process")
+"""Models of numbers that state an uncertainty (their estimators have `believe`)."""
 
-def metric(name: str, task: str, classes: int = 2) -> Metric:
-    """The metric of that name, if it fits the task; InputError otherwise."""
+
+def metric(name: str, task: str, classes: int = 2, *, believes: bool = False) -> Metric:
+    """The metric of that name, if it fits the task; InputError otherwise, and for one that judges a
+    stated uncertainty unless the model `believes`: states one.
+    """
     fitting = [m.name for m in _ALL if m.task == task]
     if name not in METRICS:
         raise InputError("metric", f"no metric is called '{name}'", did_you_mean(name, fitting))
@@ -130,13 +144,24 @@ def metric(name: str, task: str, classes: int = 2) -> Metric:
         )
     if found.sees == "score" and classes != 2:
         raise InputError("metric", f"'{name}' needs two classes, not {classes}", "take f1_macro")
+    if found.sees == "belief" and not believes:
+        what = f"'{name}' judges a stated uncertainty, and the model here states none"
+        raise InputError("metric", what, f"in the evaluator tabular: {', '.join(BELIEVING)}")
     return found
+
+
+def of_values(chosen: Metric) -> Metric:
+    """`chosen`; where it judges beliefs, what their means are judged by."""
+    return METRICS["mae"] if chosen.sees == "belief" else chosen
 
 
 def dummy_score(chosen: Metric, train: np.ndarray, truth: np.ndarray) -> float:
     """What a model that has seen only the targets `train` scores: their median (for absolute
-    errors), mean, or commonest class.
+    errors), mean, mean and sd, or commonest class.
     """
+    if chosen.sees == "belief":
+        one = [float(np.mean(train)), float(np.std(train)) or 1.0]
+        return chosen.score(truth, np.tile(one, (len(truth), 1)))
     if chosen.sees == "value":
         absolute = chosen.name in ("mae", "median_ae", "tail_mae", "balanced_mae")
         constant = float(np.median(train) if absolute else np.mean(train))

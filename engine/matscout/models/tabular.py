@@ -51,9 +51,9 @@ from matscout.models.target_transform import TargetTransform, check_target
 from matscout.models.weighted import weighted
 
 __all__ = [
-    "ANY", "ESTIMATORS", "MODELS", "NO_PROBABILITY", "Columns", "check_log_target", "check_model",
-    "columns", "fit", "hyperparameter_names", "models_for", "pipeline", "predictions", "preparation",
-    "target_transform",
+    "ANY", "ESTIMATORS", "MODELS", "NO_PROBABILITY", "Columns", "check_belief_target",
+    "check_log_target", "check_model", "columns", "fit", "hyperparameter_names", "models_for",
+    "pipeline", "predictions", "preparation", "target_transform",
 ]  # fmt: skip
 
 
@@ -179,13 +179,25 @@ def target_transform(model: str, task: Task, settings: PrepareSettings) -> str:
     return settings.target_transform
 
 
+def check_belief_target(transform: object) -> None:
+    """InputError for a transform under which a model's mean and sd are not those of the target."""
+    if transform not in ("auto", "none"):
+        what = "a metric that judges the stated uncertainty needs the target as it is"
+        raise InputError("params.target_transform", f"{transform!r}: {what}", "leave it out")
+
+
 def check_log_target(y: np.ndarray) -> None:
     """InputError where log1p of a target does not exist."""
     check_target("log1p", y)
 
 
 def predictions(fitted: Any, x: np.ndarray, metric: Metric) -> np.ndarray:
-    """What `metric` sees, (n,): values, labels, or a score for the positive class."""
+    """What `metric` sees, (n,): values, labels, or a score for the positive class; or beliefs, (n, 2),
+    of a pipeline of one of `metrics.BELIEVING` whose target is not transformed.
+    """
+    if metric.sees == "belief":
+        said = fitted[-1].believe(fitted[:-1].transform(x))
+        return np.column_stack([said.mean, said.sd])
     if metric.sees != "score":
         return np.asarray(fitted.predict(x), dtype=float)
     if hasattr(fitted, "predict_proba"):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import threading
 from typing import Any
 
-import gpytorch
 import numpy as np
 import pytest
 import torch
@@ -28,7 +26,7 @@ from matscout.models.mlp import Mlp
 from matscout.models.recipe import Recipe, outputs_of, penultimate_of, squared
 from matscout.models.uncertainty.bagging import BaggedNetworks
 from matscout.models.uncertainty.belief import Belief
-from matscout.models.uncertainty.deep_kernel import DeepKernelModel, exactly, shown_last
+from matscout.models.uncertainty.deep_kernel import DeepKernelModel, shown_last
 from matscout.models.uncertainty.dropout import DropoutModel, thinned
 from matscout.models.uncertainty.ensemble import CalibratedEnsemble
 from matscout.models.uncertainty.evidential import EvidentialModel, evidence, nig_nll
@@ -251,30 +249,6 @@ def test_the_kernel_and_the_network_are_learned_together() -> None:
     exact = penultimate_of(network, ColumnInputs.of(X))
     assert torch.allclose(shown_last(network, ColumnInputs.of(X)), exact, atol=1e-5)
     assert shown_last(network, ColumnInputs.of(X)).requires_grad
-
-
-def test_threads_do_not_take_each_others_settings() -> None:
-    """gpytorch's are the whole process's: who leaves first must not take them from who stays."""
-    first_is_in, ended = threading.Event(), threading.Event()
-    seen: list[bool] = []
-
-    def first() -> None:
-        with exactly():
-            first_is_in.set()
-            ended.wait(0.2)
-
-    def second() -> None:
-        first_is_in.wait(5.0)
-        with exactly():
-            one.join()
-            seen.append(gpytorch.settings.fast_computations.log_prob.on())
-
-    before = gpytorch.settings.fast_computations.log_prob.on()
-    one, other = threading.Thread(target=first), threading.Thread(target=second)
-    one.start()
-    other.start()
-    other.join()
-    assert seen == [False] and gpytorch.settings.fast_computations.log_prob.on() == before
 
 
 def test_a_deep_kernel_on_crystals() -> None:

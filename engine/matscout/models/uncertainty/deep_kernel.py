@@ -5,9 +5,6 @@ the marginal likelihood (Wilson, Hu, Salakhutdinov, Xing, AISTATS 2016).
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import gpytorch
@@ -20,6 +17,7 @@ from gpytorch.likelihoods import GaussianLikelihood
 from gpytorch.means import ConstantMean
 from torch import Tensor, nn
 
+from matscout.models.exactly import exactly
 from matscout.models.inputs import Inputs
 from matscout.models.recipe import Recipe, last_linear, penultimate_of, squared
 from matscout.models.uncertainty.belief import Belief
@@ -28,10 +26,6 @@ from matscout.models.uncertainty.training import Training, Units
 _MIN_NOISE = 1e-4
 """Of the standardised target: a network can put any two rows apart or together, and without a floor it
 explains the last digit."""
-_EXACT = 10_000  # rows up to which gpytorch is to factorise, not to iterate
-_SETTINGS = threading.RLock()
-"""gpytorch's settings are the whole process's: of two threads that leave them in another order than they
-came, one would go on without, and the process keep the other's."""
 
 
 class FeatureGP(gpytorch.models.ExactGP):
@@ -134,14 +128,3 @@ def shown_last(network: nn.Module, inputs: Inputs) -> Tensor:
     finally:
         handle.remove()
     return seen[-1].double().cpu()
-
-
-@contextmanager
-def exactly() -> Iterator[None]:
-    """Inside, gpytorch factorises: no conjugate gradients, whose answers depend on random probes. Nor
-    does it warn that a training row was asked about, which is nothing unusual. One thread at a time."""
-    with _SETTINGS, ExitStack() as stack:
-        stack.enter_context(gpytorch.settings.debug(False))
-        stack.enter_context(gpytorch.settings.max_cholesky_size(_EXACT))
-        stack.enter_context(gpytorch.settings.fast_computations(False, False, False))
-        yield
