@@ -261,9 +261,9 @@ def test_a_sound_checkpoint_of_another_shape_is_refused(data: Path, tmp_path: Pa
 def test_data_are_loaded_once_and_do_not_travel(
     case: str, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from matscout.evaluate import crystal_folds, tabular_data
+    from matscout.evaluate import crystal_data, tabular_data
 
-    module: Any = crystal_folds if case == "crystal" else tabular_data
+    module: Any = crystal_data if case == "crystal" else tabular_data
     loads: list[int] = []
     real: Callable[[Any], Any] = module.load
     monkeypatch.setattr(module, "load", lambda who: (loads.append(1), real(who))[1])

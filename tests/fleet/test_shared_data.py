@@ -15,6 +15,7 @@ import torch
 from pymatgen.core import Lattice, Structure
 
 from matscout.data.structures import StructureSet, save_structures
+from matscout.evaluate import drawn_graphs
 from matscout.evaluate.base import Context, Evaluator
 from matscout.evaluate.noop import Noop
 from matscout.evaluate.trainer_crystal import CrystalGraphTrainer
@@ -22,12 +23,14 @@ from matscout.evaluate.trainer_tabular import TabularTrainer
 from matscout.fleet.actor import AttemptActor
 from matscout.fleet.sharing import adopting, shared_data
 from matscout.fleet.worker import assignment_to_json
+from matscout.models.hyperparameters import GraphSettings
 from matscout.outcome import Assignment, Outcome
 from matscout.runfolder import RunFolder
 from matscout.trial import Measurement, Params, Report, Target
 
 TARGETS = (Target("sum"), Target("writeable"))
 PATIENCE_S = 240.0
+METALS = ("Fe", "Co", "Ni", "Cu", "Ag", "Au", "Pd", "Pt", "Al")
 
 
 class Reader:
@@ -136,7 +139,39 @@ def test_a_crystal_trainer_without_its_file(tmp_path: Path) -> None:
     )  # fmt: skip
     whole = make()
     exact, data = said(whole, {}), sent(shared_data(whole))
-    (table,) = data._tables.values()
+    (table,) = data.drawn._tables.values()
     assert table.distance.dtype == torch.float32 and len(table) == 12, "graphs come along"
     path.unlink()
     assert said(adopting(make, data), {}) == exact
+
+
+def test_a_worker_with_another_device_makes_no_graphs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was put once for its node is copied to its GPU ("meta" stands in for one), source and all."""
+    cells = [Structure(Lattice.cubic(3.0 + k / 9), [e], [[0, 0, 0]]) for k, e in enumerate(METALS)]
+    path = tmp_path / "crystals.jsonl"
+    save_structures(path, StructureSet(tuple(METALS), tuple(cells), np.arange(9.0)))
+    small = {"atom_features": 4, "convolutions": 1, "source_epochs": 1}
+    make = partial(
+        CrystalGraphTrainer, structures=path, source=path, epochs=2, hyperparameters=small
+    )
+    whole = make()
+    exact, data = said(whole, {}), sent(shared_data(whole))
+    path.unlink()
+
+    def none(*_: Any) -> Any:
+        raise AssertionError("graphs are there already")
+
+    monkeypatch.setattr(drawn_graphs, "crystal_graphs", none)
+    one = adopting(make, data)
+    assert said(one, {}) == exact
+    settings, device = GraphSettings(), torch.device("meta")
+    for drawn in (one.data.drawn, one.data.source.graphs):  # type: ignore[attr-defined]
+        there = drawn.on(settings, None, device)
+        assert there.distance.device == device and len(there) == 9
+        assert drawn.on(settings, None, device) is there, "once for each device"
+        here = drawn.on(settings, None, torch.device("cpu"))
+        assert here.distance.device.type == "cpu" and drawn.held == 2
+    with pytest.raises(AssertionError, match="there already"):
+        one.data.graphs(GraphSettings(cutoff_angstrom=5.0), None, device)  # type: ignore[attr-defined]

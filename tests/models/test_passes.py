@@ -163,6 +163,8 @@ def test_a_vector_of_losses_is_fitted_by_surgery() -> None:
     """One step of SGD moves by the projected gradient, and parts do not change it."""
 
     class Two:
+        part_loss = Objective.part_loss
+
         def loss(self, outputs: Tensor, rows: Tensor) -> Tensor:
             goal = torch.stack([X[rows, 0], -3.0 * X[rows, 0] + 1.0], dim=1)
             return (outputs - goal).square().mean(0)

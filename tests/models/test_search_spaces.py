@@ -19,6 +19,11 @@ OVER_MODELS = ("small_table", "tabular_balanced_ensembles", "tabular_imbalanced"
 BY_KIND = ("tabular_uncertain", "tabular_transfer")
 """Their points are fitted in test_scarce_parts.py."""
 CRYSTAL = (hyper.GraphSettings, hyper.CgcnnSettings, hyper.FitSettings)
+CRYSTAL_TOO = {
+    "crystal_transfer": (hyper.GraphTransferSettings,),
+    "crystal_tasks": (hyper.GraphTaskSettings,),
+    "crystal_uncertain": (hyper.GraphUncertaintySettings,),
+}
 MLP = (hyper.PrepareSettings, hyper.MlpSettings, hyper.FitSettings)
 
 
@@ -31,9 +36,10 @@ def test_a_ready_space_fits_its_model(path: Path) -> None:
     for end in () if path.stem in (*OVER_MODELS, *BY_KIND) else (0.0, 0.5, 0.999):
         every: dict[str, Any] = {p.name: p.from_unit(end) for p in space.parameters}
         params = space.active(every)
-        if path.stem == "crystal_graph":
-            hyper.check_names(params, hyper.names(*CRYSTAL))
-            assert all(hyper.settings(kind, params) for kind in CRYSTAL)
+        if path.stem.startswith("crystal_"):
+            kinds = (*CRYSTAL, *CRYSTAL_TOO.get(path.stem, ()))
+            hyper.check_names(params, hyper.names(*kinds))
+            assert all(hyper.settings(kind, params) for kind in kinds)
         elif path.stem == "tabular_mlp":
             hyper.check_names(params, hyper.names(*MLP))
             assert all(hyper.settings(kind, params) for kind in MLP)

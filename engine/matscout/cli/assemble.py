@@ -97,6 +97,8 @@ def spec_from_config(
         evaluator = registry.evaluator_factory(config.evaluator, base)()
         if hasattr(evaluator, "check"):  # trainers read their data and know their hyperparameters
             evaluator.check(tuple(space.by_name))
+        if hasattr(evaluator, "check_space"):
+            evaluator.check_space(space)
         if hasattr(evaluator, "check_targets"):  # and what they report, and which way is better
             evaluator.check_targets(targets)
         if limits and hasattr(evaluator, "reported"):

@@ -16,7 +16,7 @@ import numpy as np
 from matscout.checkpoint import Checkpoint
 from matscout.evaluate.base import Context
 from matscout.evaluate.keeper import Keeper
-from matscout.models.fit import Fit
+from matscout.models.fitting import Fitting
 from matscout.models.metrics import Metric
 from matscout.models.objective import Objective
 from matscout.trial import Report
@@ -26,7 +26,7 @@ from matscout.trial import Report
 class NetworkFold:
     """A network on its training rows, and the rows that judge it with their targets, both (m,)."""
 
-    fit: Fit
+    fit: Fitting
     objective: Objective
     judge: np.ndarray
     truth: np.ndarray

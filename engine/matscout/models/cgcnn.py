@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import Data
@@ -60,17 +62,48 @@ class CrystalBody(nn.Module):
 
 
 class Cgcnn(CrystalBody):
-    """A body and a multilayer perceptron on it: (B, outputs), intensive as the body is."""
+    """A body and a multilayer perceptron on it, or what `make_head` makes: (B, outputs), intensive as
+    the body is."""
 
-    def __init__(self, settings: CgcnnSettings, cutoff_angstrom: float, outputs: int = 1) -> None:
+    def __init__(
+        self,
+        settings: CgcnnSettings,
+        cutoff_angstrom: float,
+        outputs: int = 1,
+        make_head: Callable[[CgcnnSettings, int], nn.Module] | None = None,
+    ) -> None:
         super().__init__(settings, cutoff_angstrom)
-        width = self.width
-        layers: list[nn.Module] = []
-        for _ in range(settings.head_layers):
-            layers += [nn.Linear(width, settings.head_features), nn.Softplus()]
-            layers += [nn.Dropout(settings.dropout)]
-            width = settings.head_features
-        self.head = nn.Sequential(*layers, nn.Linear(width, outputs))
+        self.head = (make_head or crystal_head)(settings, outputs)
 
     def forward(self, data: Data) -> Tensor:
         return self.head(super().forward(data))  # (B, outputs)
+
+
+def crystal_head(settings: CgcnnSettings, outputs: int) -> nn.Sequential:
+    """What a body's features are shown to: (B, atom_features) -> (B, outputs)."""
+    width = settings.atom_features
+    layers: list[nn.Module] = []
+    for _ in range(settings.head_layers):
+        layers += [nn.Linear(width, settings.head_features), nn.Softplus()]
+        layers += [nn.Dropout(settings.dropout)]
+        width = settings.head_features
+    return nn.Sequential(*layers, nn.Linear(width, outputs))
+
+
+def blank_body(settings: CgcnnSettings, cutoff_angstrom: float) -> CrystalBody:
+    """A body that is going to be filled; torch's global generator stays where it is."""
+    with torch.random.fork_rng(devices=[]):
+        return CrystalBody(settings, cutoff_angstrom)
+
+
+def body_from(
+    weights: Mapping[str, Tensor], settings: CgcnnSettings, cutoff_angstrom: float
+) -> CrystalBody:
+    """A body with the weights and running means of a `Cgcnn`, whose head is dropped. ValueError where
+    its layers have another shape."""
+    body = blank_body(settings, cutoff_angstrom)
+    try:
+        body.load_state_dict({k: v for k, v in weights.items() if not k.startswith("head.")})
+    except RuntimeError as error:
+        raise ValueError(f"does not fit this network: {error!s:.200}") from None
+    return body

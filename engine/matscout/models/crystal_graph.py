@@ -78,6 +78,12 @@ class GraphTable:
     def __len__(self) -> int:
         return len(self._atoms)
 
+    def to(self, device: torch.device | str) -> GraphTable:
+        """The same graphs there; what is there already is not copied."""
+        moved = object.__new__(GraphTable)
+        moved.__dict__ = {name: tensor.to(device) for name, tensor in self.__dict__.items()}
+        return moved
+
     @property
     def sizes(self) -> np.ndarray:
         """Atoms and bonds of each graph, (n,): what it costs in memory."""

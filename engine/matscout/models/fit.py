@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,14 +17,12 @@ from matscout.models import pcgrad, training_state
 from matscout.models.hyperparameters import FitSettings
 from matscout.models.imbalance.batches import balanced_order, balances
 from matscout.models.objective import Objective
-from matscout.models.passes import OUT_OF_MEMORY, Passes
+from matscout.models.passes import OUT_OF_MEMORY, Passes, without_gradients
 
 Forward = Callable[[nn.Module, Tensor], Tensor]
 """(network, row numbers (b,)) -> raw outputs (b, k)."""
 
 log = logging.getLogger(__name__)
-
-JUDGED_AT_ONCE = 512  # rows in a batch without gradients: some MB for crystals of ten atoms
 
 
 class Fit:
@@ -108,21 +106,9 @@ class Fit:
         """Raw outputs for `rows`, (b, k), without gradients and with dropout off."""
         self.network.eval()
         there = torch.tensor(rows, device=self._device)  # rows may not be writable
-        most = JUDGED_AT_ONCE
-        while True:
-            parts = self._passes.parts(there, most)
-            try:
-                with torch.no_grad():
-                    said = torch.cat([self._said(part) for part in parts])
-                break
-            except OUT_OF_MEMORY:
-                if most == 1:
-                    raise
-                most = max(1, min(most, len(rows)) // 2)
+        said = without_gradients(self._said, there, self._passes)
         self.network.train()
-        found = torch.empty_like(said)
-        found[_places(there, parts)] = said
-        return found
+        return said
 
     def capture(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Arrays and JSON that `restore` goes on from; copies, so training may go on meanwhile."""
@@ -183,7 +169,7 @@ class Fit:
             random, orders = self.stream.now(), self.generator.bit_generator.state
             self.optimizer.zero_grad(set_to_none=True)
             try:
-                return self._accumulated(self._passes.parts(rows, self._at_once), len(rows))
+                return self._accumulated(rows)
             except OUT_OF_MEMORY:
                 if self._at_once == 1 or len(rows) == 1:
                     raise
@@ -197,13 +183,13 @@ class Fit:
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
 
-    def _accumulated(self, parts: Sequence[Tensor], total: int) -> Tensor:
-        """The parts' gradients, each weighed by its rows, added up; the same of their losses."""
+    def _accumulated(self, rows: Tensor) -> Tensor:
+        """The gradients of the parts of `rows`, added up; the same of their losses."""
         sums: list[Tensor] = []
         tasks: list[Tensor] = []  # one flat gradient for each, where the loss is a vector
         known = [p for p in self.network.parameters() if p.requires_grad]
-        for part in parts:
-            loss = self._objective.loss(self._said(part), part) * (len(part) / total)
+        for part in self._passes.parts(rows, self._at_once):
+            loss = self._objective.part_loss(self._said(part), part, rows)
             if loss.dim():
                 own = [
                     pcgrad.flat(
@@ -226,13 +212,6 @@ class Fit:
         with torch.autocast("cuda", dtype=torch.bfloat16):
             outputs = self._forward(self.network, rows)
         return outputs.float()
-
-
-def _places(rows: Tensor, parts: Sequence[Tensor]) -> Tensor:
-    """Where each row of the parts, end to end, stands in `rows`, which may hold a row twice."""
-    return torch.argsort(rows, stable=True)[
-        torch.argsort(torch.argsort(torch.cat(list(parts)), stable=True))
-    ]
 
 
 def _permuted(order: np.ndarray, rows: np.ndarray) -> bool:

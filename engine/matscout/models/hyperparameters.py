@@ -84,6 +84,76 @@ class CgcnnSettings:
     norm: str = choice("batch", "none")
 
 
+BODY = (
+    "cutoff_angstrom", "max_neighbors", "atom_features", "convolutions", "gaussians", "norm",
+)  # fmt: skip
+"""Hyperparameters that a crystal-graph network keeps when it is taken over for another property."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphTransferSettings:
+    """How a crystal-graph network starts from what was learned of another property.
+
+    `transfer`: two_stage, a new head on the frozen body for `frozen_share` of the epochs, then all of
+    it at `slower` times `lr`; pairwise, the first stage alone; scratch takes nothing over. The body has
+    learned `source_epochs` at `source_lr`, unless it comes from an earlier run.
+    """
+
+    transfer: str = choice("two_stage", "pairwise", "scratch")
+    frozen_share: float = number(0.5, 0.01, 0.99)
+    slower: float = number(0.1, 1e-6, 1.0)
+    source_epochs: int = count(30, 1, 100_000)
+    source_lr: float = number(1e-2, 1e-8, 10.0)
+
+    def frozen(self, epochs: int) -> int:
+        """Of `epochs`, those of the first stage; InputError where there is none left for the second."""
+        if self.transfer != "two_stage":
+            return epochs
+        if epochs < 2:
+            raise InputError(
+                f"{WHERE}.transfer", "two stages take two epochs at least", "raise epochs"
+            )
+        return min(max(round(self.frozen_share * epochs), 1), epochs - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class GraphUncertaintySettings:
+    """How a crystal-graph network knows how sure it is: `uncertainty` is a deep_ensemble of `members`
+    networks; one network with dropout, asked `passes` times (at the rate `dropout` of CgcnnSettings);
+    or evidential, with `evidence_weight`.
+    """
+
+    uncertainty: str = choice("deep_ensemble", "dropout", "evidential")
+    members: int = count(5, 2, 100)
+    passes: int = count(50, 2, 10_000)
+    evidence_weight: float = number(0.01, 0.0, 10.0)
+
+    def check(self, fit: FitSettings, dropout: float) -> None:
+        """InputError where the network's other hyperparameters do not go with this."""
+        if fit.weights != "none":
+            what = f"{fit.weights!r} weighs rows, and a network that says its own noise does not"
+            raise InputError(f"{WHERE}.weights", what, "use none")
+        if self.uncertainty == "dropout" and dropout == 0:
+            what = "is 0, and so nothing is left out: MC dropout needs a rate above 0"
+            raise InputError(f"{WHERE}.dropout", what, "0.1 is common")
+
+
+@dataclass(frozen=True, slots=True)
+class GraphTaskSettings:
+    """How a crystal-graph network learns several numbers at once: the loss of each but the first counts
+    `task_weight` times; `surgery = "pcgrad"` takes conflicts out of the gradients (`pcgrad.py`).
+    """
+
+    task_weight: float = number(1.0, 0.0, 1000.0)
+    surgery: str = choice("none", "pcgrad")
+
+    def check(self, fit: FitSettings) -> None:
+        """InputError for batches that balance the target's bins."""
+        if fit.batches != "shuffled":
+            what = f"{fit.batches!r} goes by the target, and there are several"
+            raise InputError(f"{WHERE}.batches", what, "use shuffled")
+
+
 @dataclass(frozen=True, slots=True)
 class MlpSettings:
     """The size of a multilayer perceptron."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,11 +19,11 @@ from matscout.surrogate.scaling import Standard
 
 
 class Heads(nn.Module):
-    """(b, f) -> (b, tasks), one multilayer perceptron each."""
+    """(b, f) -> (b, tasks), a head for each: hard sharing of what is below."""
 
-    def __init__(self, width: int, tasks: int, head: HeadSettings) -> None:
+    def __init__(self, each: Iterable[nn.Module]) -> None:
         super().__init__()
-        self.each = nn.ModuleList(Mlp(width, 1, head.size) for _ in range(tasks))
+        self.each = nn.ModuleList(each)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([one(x) for one in self.each], dim=1)
@@ -61,7 +61,8 @@ class MultiTask:
     def _fresh(self, inputs: Inputs, outputs: int) -> nn.Module:
         extractor = self.make(inputs)
         width = int(extractor.width)
-        return Headed(extractor, nn.Identity(), Heads(width, outputs, self.head))
+        heads = Heads(Mlp(width, 1, self.head.size) for _ in range(outputs))
+        return Headed(extractor, nn.Identity(), heads)
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,10 @@ class Objective:
             each = focal(outputs, self.goal[rows], self._gamma)
         return each.mean() if self._weights is None else (each * self._weights[rows]).mean()
 
+    def part_loss(self, outputs: Tensor, part: Tensor, batch: Tensor) -> Tensor:
+        """What `part`, some rows of `batch`, adds to its loss: over all parts the sum is that."""
+        return self.loss(outputs, part) * (len(part) / len(batch))
+
     def _shown(self, y: np.ndarray, train: np.ndarray) -> np.ndarray:
         """(n,) on the scale that is learned, before it is standardised."""
         if self.transform in ("none", "standard"):

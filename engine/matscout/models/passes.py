@@ -7,6 +7,7 @@ decide how much memory a sweep needs, and running out of it halves the parts, no
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
+JUDGED_AT_ONCE = 512  # rows in a batch without gradients: some MB for crystals of ten atoms
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,32 @@ class Passes:
         if len(parts[-1]) == 1 and at_once > 1:
             parts[-2:] = [torch.cat(parts[-2:])]
         return parts
+
+
+def without_gradients(say: Callable[[Tensor], Tensor], rows: Tensor, passes: Passes) -> Tensor:
+    """What `say` says of parts of `rows` (b,), in their order, (b, k). Parts are halved where memory
+    runs out."""
+    most = JUDGED_AT_ONCE
+    while True:
+        parts = passes.parts(rows, most)
+        try:
+            with torch.no_grad():
+                said = torch.cat([say(part) for part in parts])
+            break
+        except OUT_OF_MEMORY:
+            if most == 1:
+                raise
+            most = max(1, min(most, len(rows)) // 2)
+    found = torch.empty_like(said)
+    found[_places(rows, parts)] = said
+    return found
+
+
+def _places(rows: Tensor, parts: Sequence[Tensor]) -> Tensor:
+    """Where each row of the parts, end to end, stands in `rows`, which may hold a row twice."""
+    return torch.argsort(rows, stable=True)[
+        torch.argsort(torch.argsort(torch.cat(list(parts)), stable=True))
+    ]
 
 
 def _cuts(weights: np.ndarray, most: int, at_once: int) -> list[int]:

@@ -31,11 +31,15 @@ def check_perturbation(old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
 def perturbed(
     state: Mapping[str, Any], old: Mapping[str, Any], new: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """`state` (what `Fit.capture` gives beside its arrays) under `new` hyperparameters.
+    """`state` (what `Fitting.capture` gives beside its arrays) under `new` hyperparameters.
 
     Learning rates keep their place in the schedule: each is multiplied by new lr / old lr. The
     optimiser's moments stay.
     """
+    if "members" in state:  # side_by_side.py
+        return {**state, "members": [perturbed(one, old, new) for one in state["members"]]}
+    if "fit" in state:  # staged.py
+        return {**state, "fit": perturbed(state["fit"], old, new)}
     before, after = settings(FitSettings, old), settings(FitSettings, new)
     ratio = after.lr / before.lr
     out: dict[str, Any] = copy.deepcopy(dict(state))

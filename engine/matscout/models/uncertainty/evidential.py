@@ -30,6 +30,13 @@ def evidence(outputs: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     )
 
 
+def evidence_moments(outputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, epistemic and aleatoric variance, (…, 4) -> three of (…): equation 5."""
+    gamma, nu, alpha, beta = evidence(outputs)
+    noise = beta / (alpha - 1.0)
+    return gamma, noise / nu, noise
+
+
 def nig_nll(y: Tensor, gamma: Tensor, nu: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
     """-log p(y), elementwise: equation 8 of the paper, and minus the log density of Student's t
     with 2 alpha degrees of freedom about gamma, of squared width beta (1 + nu) / (nu alpha).
@@ -82,6 +89,4 @@ class FittedEvidence:
 
     def predict(self, X: Inputs | np.ndarray) -> Belief:
         said = outputs_of(self.network, self.units.inside(X))
-        gamma, nu, alpha, beta = (part.numpy() for part in evidence(said))
-        noise = beta / (alpha - 1.0)
-        return self.units.belief(gamma, noise / nu, noise)
+        return self.units.belief(*(part.numpy() for part in evidence_moments(said)))
