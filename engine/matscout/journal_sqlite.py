@@ -1,7 +1,9 @@
 """A journal in a SQLite file in the run's folder: WAL, synchronous=FULL, one process that writes.
 
 SQLite 3.7.0–3.51.2 can corrupt a WAL that two connections write or checkpoint: the writer is alone, by
-a lock file, and has one connection.
+a lock file, and has one connection. Should that lock have failed (somebody removed the file while its
+owner stood still), the number of an event is the fencing token: it is the table's key, so the
+transaction of a driver that does not know the last event cannot be committed.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from matscout.errors import JournalUnavailable, MatscoutError, one_line
+from matscout.errors import JournalTaken, JournalUnavailable, MatscoutError, one_line
 from matscout.failpoint import failpoint
 from matscout.journal_store import Row, Store, cause, damaged, events_table, unreadable
 from matscout.owner import Owner, refuse_network_file_system
@@ -71,9 +73,22 @@ class SqliteStore(Store):
             self._open.execute(_EVENTS.insert(), list(rows))
             failpoint("journal.before_commit")
             self._open.commit()
+        except IntegrityError:
+            self._open.rollback()
+            self._add_after_doubt(rows)
         except (DBAPIError, OSError) as error:
             self._open.rollback()
             raise JournalUnavailable(one_line(f"{self.where}: {cause(error)}")) from None
+
+    def _add_after_doubt(self, rows: Sequence[Row]) -> None:
+        """Events with these numbers stand there: ours, although their commit seemed to fail, or those
+        of another driver."""
+        ours = [row for row in rows if self.hash_at(row["seq"]) == row["hash"]]
+        if not ours:
+            what = f"another driver has written event {rows[0]['seq']}, and has the run now"
+            raise JournalTaken(one_line(f"{self.where}: {what}"))
+        if len(ours) < len(rows):
+            self.add(rows[len(ours) :])
 
     def inspect(self) -> int:
         """The log's tail, then SQLite's own look at its pages: a broken tree may read well and break

@@ -17,14 +17,14 @@ import pytest
 from matscout.clock import VirtualClock
 from matscout.evaluate.bad_lab import ByOrder, ByParts
 from matscout.evaluate.function import FunctionEvaluator
-from matscout.fleet.base import EvaluatorFactory, Fleet
+from matscout.fleet.base import EvaluatorFactory, Fleet, Queueing
 from matscout.fleet.divided import Divided
 from matscout.fleet.inline import Inline
 from matscout.fleet.outbox import Outbox
 from matscout.fleet.part import DONE, one_part
 from matscout.fleet.process import ProcessFleet
 from matscout.fleet.simulated import SimulatedFleet
-from matscout.outcome import Assignment, Kind, Outcome
+from matscout.outcome import NEVER_BEGAN, Assignment, Kind, Outcome
 from matscout.runfolder import RunFolder
 from matscout.trial import Target
 
@@ -107,6 +107,22 @@ class Rig:
 
     def ending(self, do: str, timeout_s: float | None = None, **params: Any) -> Outcome:
         return self.hear(self.submit(do, timeout_s, **params))[-1]
+
+    def all_up(self) -> None:
+        """Return once every slot has a worker at work: whoever is ready first takes what there is."""
+        trials = {self.submit("until-stopped") for _ in range(self.fleet.slots)}
+        reporting: set[int] = set()
+        until_s = time.monotonic() + PATIENCE_S
+        while trials:
+            assert time.monotonic() < until_s, f"never at work: {trials - reporting}"
+            for outcome in self.fleet.poll(1.0):
+                reporting.add(outcome.trial)
+                if outcome.ends_attempt:
+                    trials.remove(outcome.trial)
+                    self.fleet.acknowledge(outcome)
+            if reporting >= trials:
+                for trial in trials:
+                    self.fleet.cancel(trial)
 
     def works(self) -> bool:
         """All slots do their duty."""
@@ -257,6 +273,8 @@ def test_more_than_the_slots_is_refused(rig: Rig) -> None:
 
 
 def test_twenty_trials_over_two_slots(rig: Rig) -> None:
+    if rig.kind == "ray":
+        rig.all_up()
     started, ended = [], []
     free = rig.fleet.slots
     while len(ended) < 20:
@@ -270,6 +288,58 @@ def test_twenty_trials_over_two_slots(rig: Rig) -> None:
     assert sorted(o.trial for o in ended) == started
     assert {o.trial - started[0]: o.values["y"] for o in ended} == {i: float(i) for i in range(20)}
     assert len({o.worker for o in ended}) == (1 if rig.kind.endswith("inline") else 2)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, DIVIDED + "process"])
+def test_an_attempt_waits_for_its_worker_and_is_not_taken_for_silent(
+    kind: str, rigs: dict[str, Rig], folder: RunFolder
+) -> None:
+    """Its lease begins when the work does, which `queued` tells."""
+    if kind == "ray":
+        assert rigs[kind].works()  # so that the cluster is there, and is not this fleet's to end
+    fleet = make_fleet(kind, folder, slots=1)
+    fleet.submit(Assignment(0, 1, {"do": "until-stopped"}))
+    if kind != "simulated":  # there the worker begins at once
+        assert isinstance(fleet, Queueing)
+        assert list(fleet.queued) == [0]
+    heard: list[Outcome] = []
+    while not heard:
+        heard = fleet.poll(5.0)
+    assert heard[0].kind is Kind.REPORTED or kind.startswith(DIVIDED)
+    if isinstance(fleet, Queueing):
+        assert list(fleet.queued) == [] and fleet.notes() == []
+    fleet.close()
+
+
+def test_a_cluster_with_fewer_places_than_slots_works_through_them(
+    rigs: dict[str, Rig], folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has no worker waits for one that has a place; none of it counts as crashed."""
+    from matscout.fleet import ray_slot, running
+    from matscout.fleet.ray_actors import RayFleet
+
+    assert rigs["ray"].works()  # two workers with a quarter of a core each, of two cores
+    monkeypatch.setattr(ray_slot, "TELL_AFTER_S", 0.0)
+    monkeypatch.setattr(running, "START_S", 0.0)
+    fleet = RayFleet(ByOrder, TARGETS, folder, slots=3, cpus=1.5, address="127.0.0.1:1")
+    fleet.submit(Assignment(9, 1, {"do": "hang"}))
+    fleet.cancel(9)
+    (never,) = fleet.poll(5.0)
+    assert (never.kind, never.reason) == (Kind.STOPPED, NEVER_BEGAN)
+    for trial in range(3):
+        fleet.submit(Assignment(trial, 1, {"x": float(trial)}))
+    heard: list[Outcome] = []
+    until_s = time.monotonic() + PATIENCE_S
+    while len(heard) < 3 and time.monotonic() < until_s:
+        heard += fleet.poll(1.0)
+    told = fleet.notes()
+    while "1 of 3 workers" not in told[-1] and time.monotonic() < until_s:
+        assert fleet.poll(0.2) == []
+        told += fleet.notes()
+    fleet.close()
+    assert [o.values for o in heard] == [{"y": 0.0}, {"y": 1.0}, {"y": 2.0}], heard
+    assert len({o.worker for o in heard}) == 1
+    assert told[-1].startswith("1 of 3 workers have a place in the Ray cluster; it has room for 1")
 
 
 def test_big_params_arrive_whole(rig: Rig) -> None:

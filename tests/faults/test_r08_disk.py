@@ -13,6 +13,7 @@ from matscout.cli.app import main
 from matscout.cli.promises import r08_disk as r08
 from matscout.cli.promises.promise import Setting
 from matscout.errors import JournalUnavailable
+from matscout.event import Event, EventKind
 from matscout.journal import Journal
 from matscout.runfolder import RunFolder
 
@@ -56,3 +57,25 @@ def test_a_disk_that_refuses_a_command_is_no_internal_error(
     assert end.value.code == 3
     said = capsys.readouterr().err
     assert said == "matscout: /runs/r: No space left on device; mend that, and run it again\n"
+
+
+def test_events_whose_commit_went_through_without_an_answer_are_known_again(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor is that taken for the work of another driver."""
+    with Journal.create(folder) as journal:
+        commit = journal._store._connection.commit
+
+        def lost() -> None:
+            commit()
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+        one, two = (Event(EventKind.OPENED, body={"note": n}) for n in "12")
+        journal.stage(one)
+        with monkeypatch.context() as patch:
+            patch.setattr(journal._store._connection, "commit", lost)
+            with pytest.raises(JournalUnavailable):
+                journal.commit()
+        journal.stage(two)
+        journal.commit()
+        assert [e.body["note"] for e in journal.read()] == ["1", "2"]

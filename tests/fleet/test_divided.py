@@ -24,7 +24,7 @@ from matscout.fleet.outbox import Outbox
 from matscout.fleet.part import DONE, PartResults, job_number, one_part, trial_and_part
 from matscout.fleet.process import ProcessFleet
 from matscout.fleet.simulated import Faults, SimulatedFleet
-from matscout.outcome import Assignment, Kind, Outcome
+from matscout.outcome import NEVER_BEGAN, Assignment, Kind, Outcome
 from matscout.runfolder import RunFolder
 from matscout.trial import Params, Target
 
@@ -110,6 +110,22 @@ def test_a_part_waits_for_the_verdict_that_may_spare_it(folder: RunFolder) -> No
     assert [o.step for o in heard if o.trial == 0] == [*range(2, 10), 0]
     assert {trial for trial, _ in lab.ledger} == {0}
     assert len(lab.ledger) == 9
+
+
+def test_a_trial_of_which_no_part_began_has_not_begun(folder: RunFolder) -> None:
+    """So a costly one that waited for a worker needs nobody's word when the loop takes it back."""
+    lab = Counted()
+    fleet = made(folder, lab, workers=1, slots=3)
+    for trial in range(3):
+        fleet.submit(assignment(trial))
+    fleet.poll(1.0)
+    assert list(fleet.queued)[-2:] == [1, 2]
+    for trial in (0, 1, 2):
+        fleet.cancel(trial)
+    ends = {o.trial: (o.kind, o.reason) for o in drained(fleet) if o.ends_attempt}
+    assert ends[0] == (Kind.STOPPED, "stopped as asked")
+    assert ends[1] == ends[2] == (Kind.STOPPED, NEVER_BEGAN)
+    assert {trial for trial, _ in lab.ledger} == {0}
 
 
 def test_parts_of_the_oldest_trial_come_first(folder: RunFolder) -> None:

@@ -221,3 +221,23 @@ def test_rivals_never_run_the_same_attempt_together(tmp_path: Path) -> None:
             AttemptLocks(tmp_path).alive()
         won = sorted(attempt for r in running for attempt in r.get())
     assert won == list(range(150))
+
+
+def test_what_cannot_be_looked_at_is_neither_forgotten_nor_called_broken(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a file descriptor: a made-up ending must not take the place of the worker's own."""
+    outbox.write(RESULT)
+    made_up = Outcome(3, 1, Kind.CRASHED, reason="the worker died: SIGKILL")
+
+    def short(path: Path) -> bytes:
+        raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", short)
+        with pytest.raises(OSError, match="Too many open files"):
+            outbox.read(3, 1)
+        with pytest.raises(OSError, match="Too many open files"):
+            outbox.sweep()
+        outbox.acknowledge(made_up)
+    assert outbox.sweep() == [RESULT]

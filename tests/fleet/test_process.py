@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from matscout.errors import InputError
+from matscout.evaluate import process_tree
 from matscout.evaluate.bad_lab import ByOrder
 from matscout.fleet.outbox import Outbox
 from matscout.fleet.process import ProcessFleet
@@ -112,6 +115,50 @@ def test_a_worker_that_dies_before_it_reports_has_had_its_say(
             heard = fleet.poll(5.0)
         assert [(o.kind, o.values) for o in heard] == [(Kind.MEASURED, {"y": float(trial)})]
         fleet.acknowledge(heard[0])
+    fleet.close()
+
+
+@contextmanager
+def no_descriptors() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_a_driver_without_a_descriptor_waits_and_forgets_no_last_word(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Promise R8: neither a death nor a start of a worker in such a moment ends the driver."""
+    monkeypatch.setattr(process_tree, "_SURELY_S", 0.05)
+    monkeypatch.setenv("MATSCOUT_FAILPOINT", "outbox.after_rename:2:kill")
+    fleet = ProcessFleet(ByOrder, TARGETS, folder, slots=1)
+    for trial in (0, 1):
+        fleet.submit(Assignment(trial, 1, {"x": trial + 3.0}))
+        if trial == 0:
+            (outcome,) = fleet.poll(PATIENCE_S)
+            fleet.acknowledge(outcome)
+    assert eventually(lambda: not is_alive(fleet.pids()[0]))
+    with no_descriptors():
+        for _ in range(3):
+            assert fleet.poll(0.02) == [], "it cannot know yet what became of it"
+    (outcome,) = fleet.poll(PATIENCE_S)
+    assert (outcome.kind, outcome.values) == (Kind.MEASURED, {"y": 4.0})
+    fleet.acknowledge(outcome)
+    monkeypatch.delenv("MATSCOUT_FAILPOINT")
+    with no_descriptors():
+        fleet.submit(Assignment(2, 1, {"x": 5.0}))
+        assert fleet.poll(0.02) == fleet.poll(0.02) == []
+        assert fleet.notes() == ["paused: no worker can be started (Too many open files)"]
+        waiting = fleet._slots[0].running
+        assert waiting is not None
+        waiting.submitted_s -= 1000.0  # so long it has waited, which is no time of its worker's
+        assert fleet.poll(0.02) == []
+    (outcome,) = fleet.poll(PATIENCE_S)
+    assert (outcome.kind, outcome.values) == (Kind.MEASURED, {"y": 5.0})
+    assert fleet.notes() == []
     fleet.close()
 
 

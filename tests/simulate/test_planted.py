@@ -104,7 +104,7 @@ def test_leases_on_the_wall_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
     begin = Attempts.__init__
     monkeypatch.setattr(
-        Attempts, "__init__", lambda self, clock, lease_s: begin(self, Wall(clock), lease_s)
+        Attempts, "__init__", lambda self, clock, *more: begin(self, Wall(clock), *more)
     )
     assert found("expired after") < WITHIN
 

@@ -69,6 +69,9 @@ what the folder of a Ray Tune experiment says: no config of ours may go on with 
 HAS_BASELINES = frozenset({"tabular"})
 """Evaluators that know what untuned models score where their own are judged."""
 
+SHARES = frozenset({"tabular", "crystal_graph"})
+"""Evaluators with data that all workers of a machine look at (fleet/sharing.py)."""
+
 NESTS = frozenset({"tabular"})
 """Evaluators that can hide rows from a sweep, for `matscout nested`."""
 
@@ -143,8 +146,17 @@ def fleet(
         resources=run.resources,
         address=run.address,
         threads=run.threads,
-        shared=shared_data(factory()),
+        shared=shared_data(factory()) if _may_share(factory) else None,
     )
+
+
+def _may_share(factory: EvaluatorFactory) -> bool:
+    """Whether its evaluator, or that of whose trials it does parts, may have data to share. The others
+    are not made for this: they would load a potential, or a person's module, in the driver, too."""
+    made: Any = factory
+    while isinstance(made, partial) and made.func is not evaluator:
+        made = made.args[0]
+    return not isinstance(made, partial) or made.args[0] in SHARES
 
 
 def members(run: RunTable) -> Members | None:

@@ -17,6 +17,7 @@ from matscout.data.pools import ready_space, ready_spaces
 from matscout.drive.baselines import read_baselines
 from matscout.drive.run import RunSpec, load
 from matscout.errors import InputError, did_you_mean, one_line
+from matscout.fleet.at_work import not_begun
 from matscout.history import History
 from matscout.journal import Journal, driver_of
 from matscout.propose.front import front_of
@@ -143,6 +144,7 @@ def summary(folder: RunFolder, history: History, spec: RunSpec) -> dict[str, Any
         ],
         "retuned": [d.to_dict() for d in decisions(history.trials)],
         "driver": driver or None,
+        "waiting_for_worker": not_begun(folder, history.in_flight) if driver else [],
         "stopped": history.stopped or None,
         "died": history.sitting and not driver,
         "with_people": [_trial(history.trials[i]) for i in sorted(history.with_person)],
@@ -175,6 +177,7 @@ def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[st
     driver = driver_of(folder)
     if driver:
         lines.append(f"running now: {driver}")
+        lines += _waiting(folder, history)
     elif history.stopped:
         lines.append(f"stopped: {one_line(history.stopped)}")
     elif history.sitting:
@@ -191,6 +194,17 @@ def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[st
         if trial.state is State.NEEDS_ATTENTION:
             lines.append(one_line(f"needs attention: {label(trial)}: {trial.reason}"))
     return lines
+
+
+def _waiting(folder: RunFolder, history: History) -> list[str]:
+    """That there are fewer workers than trials dispatched to them."""
+    waiting = not_begun(folder, history.in_flight)
+    if not waiting:
+        return []
+    who = ", ".join(label(history.trials[i]) for i in waiting[:_SHOWN])
+    more = f" and {len(waiting) - _SHOWN} more" if len(waiting) > _SHOWN else ""
+    count = f"{len(waiting)} of {len(history.in_flight)} dispatched"
+    return [one_line(f"waiting for a worker: {count}: {who}{more}")]
 
 
 def _compromises(history: History, spec: RunSpec) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class Loop:
         self._next = Overlap(self._asking, self.journal, self.think)
         self._awaited = False  # a slot is free, and the queue to fill it from not thought out yet
         self._inbox: deque[Outcome] = deque()
-        self._running = Attempts(self.clock, self.policy.lease_s)
+        self._running = Attempts(self.clock, self.policy.lease_s, self.fleet)
         self._recording = Recording(
             self.journal,
             self.history,
@@ -139,10 +139,8 @@ class Loop:
                 self._listen(_POLL_S)
 
     def _listen(self, within_s: float) -> None:
-        """Whatever the fleet has to say is a sign of life, also while it waits to be taken."""
-        for outcome in self.fleet.poll(within_s):
-            self._inbox.append(outcome)
-            self._running.heard(outcome)
+        self._inbox.extend(self._running.listen(within_s))
+        self._running.tell(self.observer.note)
 
     def record(self, *events: Event) -> None:
         """Fold and journal; see recording.py."""
@@ -372,9 +370,9 @@ class Loop:
         """Stop in order: nothing new, let running work save itself, record what came back."""
         self._next.drop(0.0)
         waiting = self.policy.on_interrupt == "wait"
-        if not waiting:
-            for trial, _ in self._running.items():
-                self.fleet.cancel(trial)
+        running = [trial for trial, _ in self._running.items()]
+        for trial in self._running.not_begun() if waiting else running:
+            self.fleet.cancel(trial)
         self.observer.note(
             "stopping: " + ("waiting for running work" if waiting else "running work saves itself")
         )

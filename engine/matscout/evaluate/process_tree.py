@@ -3,10 +3,13 @@
 A process belongs to the family of a leader if it descends from it, is in its process group or
 session, or carries the family's mark in its environment. The mark also finds a child that changed
 its session and lost its parent, as long as it did not change its environment (Linux only).
+
+To look at a process takes a file descriptor. One that cannot be looked at is not taken for dead.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -14,7 +17,10 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+
+from matscout.evaluate.descriptors import is_short, patiently
 
 _PROC = Path("/proc")
 _SURELY_S = 5.0
@@ -29,8 +35,18 @@ _GUARD = (
 def family(leader: int, mark: str = "") -> set[int]:
     """Pids that belong to `leader`, itself included; `mark` is a `NAME=value` of the environment.
 
-    Zombies are left out. Never includes the calling process.
+    Zombies are left out. Never includes the calling process. Where no file descriptor is left to
+    look with, the leader alone is told, dead or alive.
     """
+    try:
+        return _family(leader, mark)
+    except OSError as error:
+        if not is_short(error):
+            raise
+        return {leader} - {os.getpid()} if leader > 0 else set()
+
+
+def _family(leader: int, mark: str) -> set[int]:
     table = _table()
     found = {pid for pid, ids in table.items() if leader == pid or leader in ids[1:]}
     if mark:
@@ -59,15 +75,33 @@ def send(pids: Iterable[int], signum: int) -> None:
 def kill_family(leader: int, mark: str = "") -> None:
     """SIGKILL the family and whatever it forks meanwhile; returns when none of it is left.
 
-    Gives up after some seconds: a process in uninterruptible sleep dies when its disk lets it.
+    Gives up after some seconds: a process in uninterruptible sleep dies when its disk lets it. So
+    long a free file descriptor is waited for; then leader and process group end, which need none.
     """
     until_s = time.monotonic() + _SURELY_S
-    members = family(leader, mark)
-    while members and time.monotonic() < until_s:
-        send(members, signal.SIGKILL)
+    members: set[int] = set()
+    while True:
+        try:
+            # Those whose link to the leader, or whose environment, has gone are followed to their
+            # end.
+            members = (members & set(_table())) | _family(leader, mark)
+        except OSError as error:
+            if not is_short(error):
+                raise
+            if time.monotonic() >= until_s:
+                _kill_blindly(leader)
+                return
+        else:
+            if not members or time.monotonic() >= until_s:
+                return
+            send(members, signal.SIGKILL)
         time.sleep(_LOOK_AGAIN_S)
-        # Those whose link to the leader, or whose environment, has gone are followed to their end.
-        members = (members & set(_table())) | family(leader, mark)
+
+
+def _kill_blindly(leader: int) -> None:
+    """What can be ended without looking. Never everybody (-1), nor the caller's own group."""
+    if leader > 1 and leader not in (os.getpid(), os.getpgrp()):
+        send([leader, -leader], signal.SIGKILL)
 
 
 def start_guard(leader: int, name: str, value: str) -> None:
@@ -93,10 +127,16 @@ def guard(leader: int, mark: str) -> None:
     """What `start_guard` runs: returns when its work is done."""
     if os.fork():
         return  # so that the guard is no child of the leader, and survives it
-    parent = _parent(leader)
-    while parent is not None and _parent(leader) == parent:
-        time.sleep(_GUARD_LOOK_S)
+    _wait_for_end(leader)
     kill_family(leader, mark)
+
+
+def _wait_for_end(leader: int) -> None:
+    """Until it is dead, or orphaned."""
+    look = partial(patiently, partial(_parent, leader), math.inf)
+    parent = look()
+    while parent is not None and look() == parent:
+        time.sleep(_GUARD_LOOK_S)
 
 
 def _parent(pid: int) -> int | None:
@@ -123,7 +163,9 @@ def _table() -> dict[int, tuple[int, int, int]]:
 def _read_ids(pid: str) -> tuple[int, int, int] | None:
     try:
         text = (_PROC / pid / "stat").read_text(errors="replace")
-    except OSError:
+    except OSError as error:
+        if is_short(error):
+            raise
         return None
     # The name, in brackets, may hold blanks and brackets itself.
     state, parent, group, session = text[text.rindex(")") + 1 :].split()[:4]
@@ -148,6 +190,8 @@ def _table_from_ps() -> dict[int, tuple[int, int, int]]:
 def _has_mark(pid: int, mark: str) -> bool:
     try:
         environment = (_PROC / str(pid) / "environ").read_bytes()
-    except OSError:
+    except OSError as error:
+        if is_short(error):
+            raise
         return False
     return mark.encode() in environment.split(b"\0")

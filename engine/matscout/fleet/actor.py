@@ -57,13 +57,16 @@ class AttemptActor:
             # Ray ends its workers when driver or node dies, but not all that they have started.
             start_guard(os.getpid(), MARK, os.environ.get(MARK, ""))
 
-    def ready(self) -> tuple[int, str]:
-        """Make the evaluator; pid and host of this worker."""
+    def hello(self) -> tuple[int, str]:
+        """Pid and host of this worker, which is up."""
+        return os.getpid(), socket.gethostname()
+
+    def ready(self) -> None:
+        """Make the evaluator."""
         try:
             self._evaluator.make()
         except Exception:
             traceback.print_exc()  # the attempt that needs it will say so, and try again
-        return os.getpid(), socket.gethostname()
 
     def run(self, text: str) -> list[str]:
         """Run an assignment. Returns the reports that nobody has fetched, and the ending outcome."""

@@ -11,7 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+from matscout.evaluate.descriptors import patiently
 
 _NAME = re.compile(r"trial-(\d+)-(\d+)\.running")
 _VOID = b"void"
@@ -103,7 +106,7 @@ def _lock(path: Path, create: bool = True) -> int | None:
     while True:
         try:
             flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | (os.O_CREAT if create else 0)
-            descriptor = os.open(path, flags, 0o600)
+            descriptor = patiently(partial(os.open, path, flags, 0o600))
         except FileNotFoundError:
             if create:
                 raise

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Collection
+from typing import Protocol, runtime_checkable
 
 from matscout.evaluate.base import Evaluator
 from matscout.outcome import Assignment, Outcome
@@ -37,3 +37,18 @@ class Fleet(Protocol):
 
     def close(self) -> None:
         """End every worker; nothing keeps running. Twice is harmless."""
+
+
+@runtime_checkable
+class Queueing(Protocol):
+    """A fleet whose attempts may have to wait for a worker. With one without this none ever does."""
+
+    @property
+    def queued(self) -> Collection[int]:
+        """Trials whose attempt was submitted, and that no worker is at work on yet. Such an attempt
+        is not silent: its lease has not begun, nor has its `timeout_s`."""
+        ...
+
+    def notes(self) -> list[str]:
+        """What a person should know and was not told yet, one line each."""
+        ...

@@ -6,16 +6,18 @@ from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, cast
 
 from matscout.clock import SystemClock
 from matscout.evaluate.base import Context, Divisible, Joining, Part, never
+from matscout.evaluate.descriptors import patiently
 from matscout.failpoint import failpoint
-from matscout.fleet.base import EvaluatorFactory, Fleet
+from matscout.fleet.base import EvaluatorFactory, Fleet, Queueing
 from matscout.fleet.outbox import Outbox
 from matscout.fleet.part import MOST_PARTS, PartResults, job_number, trial_and_part
 from matscout.fleet.worker import ContextOnDisk, MadeOnce, Said, Watch, cause_of, store
-from matscout.outcome import Assignment, Kind, Outcome
+from matscout.outcome import NEVER_BEGAN, Assignment, Kind, Outcome
 from matscout.runfolder import RunFolder
 from matscout.trial import Params, Target
 
@@ -87,10 +89,11 @@ class Divided:
     def submit(self, assignment: Assignment) -> None:
         if self._closed or len(self._open) >= self.slots:
             raise RuntimeError("the fleet is closed" if self._closed else "no free slot")
+        written = patiently(partial(self._outbox.read, assignment.trial, assignment.attempt))
         watch = Watch(assignment, never, SystemClock())
         trial = _Open(assignment, Said(assignment, self._targets, _NAME, watch))
         self._open[assignment.trial] = trial
-        trial.ending = self._outbox.read(assignment.trial, assignment.attempt)
+        trial.ending = written
         trial.stored = trial.ending is not None
         if not trial.stored:
             try:
@@ -127,6 +130,20 @@ class Divided:
         self._closed = True
         self._inner.close()
         self._open.clear()
+
+    @property
+    def queued(self) -> list[int]:
+        """Trials of which no part is at work, though there is still something to do for them."""
+        parts = set(self._inner.queued) if isinstance(self._inner, Queueing) else set()
+        return [
+            number
+            for number, trial in self._open.items()
+            if trial.ending is None
+            and all(job_number(number, part) in parts for part in trial.running)
+        ]
+
+    def notes(self) -> list[str]:
+        return self._inner.notes() if isinstance(self._inner, Queueing) else []
 
     def pids(self) -> list[int]:
         """The worker processes that are up now."""
@@ -188,6 +205,7 @@ class Divided:
             trial = None  # late or twice: what it found lies in its result
         if trial is not None:
             trial.running.discard(number)
+            trial.begun = trial.begun or outcome.reason != NEVER_BEGAN
             trial.cost_s += outcome.cost_s
             trial.said.worker = outcome.worker
             self._take(trial, number, outcome)
@@ -239,7 +257,7 @@ class Divided:
             return None
         del self._open[trial.assignment.trial]
         if trial.ending is None:
-            trial.ending = trial.ended(Kind.STOPPED, trial.stopped)
+            trial.ending = trial.ended(Kind.STOPPED, trial.stopped if trial.begun else NEVER_BEGAN)
         if not trial.stored:
             self._store(trial)
         return trial.ending
@@ -293,6 +311,7 @@ class _Open:
     to_say: deque[Outcome] = field(default_factory=deque)
     ending: Outcome | None = None
     stored: bool = False
+    begun: bool = False
     asked: bool = False
     stopped: str = "stopped as asked"
     cost_s: float = 0.0

@@ -66,6 +66,13 @@ class Inline:
             self._queue.popleft()
         return [outcome]
 
+    @property
+    def queued(self) -> list[int]:
+        return [job.assignment.trial for job in self._queue if job.outcomes is None]
+
+    def notes(self) -> list[str]:
+        return []
+
     def cancel(self, trial: int) -> None:
         for job in self._queue:
             if job.assignment.trial == trial:

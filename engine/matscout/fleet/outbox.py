@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matscout.checkpoint import sync_folder, write_durably
+from matscout.evaluate.descriptors import is_short
 from matscout.failpoint import failpoint
 from matscout.fleet.attempt_lock import AttemptLocks
 from matscout.outcome import Kind, Outcome
@@ -51,18 +52,22 @@ class Outbox:
         failpoint("outbox.after_rename")
 
     def read(self, trial: int, attempt: int) -> Outcome | None:
-        """The stored outcome of an attempt; None if there is none, or none that is sound."""
+        """The stored outcome of an attempt; None if there is none, or none that is sound. OSError where
+        no file descriptor is left to look with: there may be one."""
         path = self.path(trial, attempt)
         try:
             return _read(path)
-        except (OSError, ValueError, RecursionError):
+        except (OSError, ValueError, RecursionError) as error:
+            if is_short(error):
+                raise
             return None
 
     def sweep(self, warn: list[str] | None = None) -> list[Outcome]:
         """Every sound outcome that was never acknowledged, by trial and attempt.
 
         A broken file is moved to `broken/` and told of in `warn`. A draft goes if nobody is at
-        work on it: what was never renamed was never told to anybody.
+        work on it: what was never renamed was never told to anybody. OSError where no file
+        descriptor is left: what cannot be read for that is not broken.
         """
         found = []
         self._drop_drafts()
@@ -73,6 +78,8 @@ class Outbox:
                     raise ValueError(f"it speaks of trial {outcome.trial}")
                 found.append(outcome)
             except (OSError, ValueError, RecursionError) as error:
+                if is_short(error):
+                    raise
                 place = self._set_aside(path)
                 if warn is not None:
                     warn.append(f"{path}: broken result ({error}); moved to {place}")
@@ -82,15 +89,15 @@ class Outbox:
         """The outcome is in the journal: forget it. Unknown: no-op, and so is a report: the file under
         its attempt's name is the ending, which may be there before the report was heard. And so is an
         ending that a fleet made up for a worker which it gave up, should that have written another
-        meanwhile: that one is not in the journal. A disk that will not remove the file changes nothing:
-        the next sweep finds it again, and the journal knows it."""
+        meanwhile: that one is not in the journal. A disk that will not remove the file, or cannot be
+        looked at now, changes nothing: the next sweep finds it again, and the journal knows it."""
         if not outcome.ends_attempt:
             return
-        if outcome.kind in _MADE_UP:
-            written = self.read(outcome.trial, outcome.attempt)
-            if written is not None and written.kind is not outcome.kind:
-                return
         with suppress(OSError):
+            if outcome.kind in _MADE_UP:
+                written = self.read(outcome.trial, outcome.attempt)
+                if written is not None and written.kind is not outcome.kind:
+                    return
             self.path(outcome.trial, outcome.attempt).unlink(missing_ok=True)
 
     def running(self, trial: int, attempt: int) -> AbstractContextManager[None]:

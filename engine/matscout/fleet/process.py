@@ -10,11 +10,12 @@ from functools import partial
 from pathlib import Path
 
 from matscout.errors import InputError
+from matscout.evaluate.descriptors import is_short
 from matscout.fleet.base import EvaluatorFactory
 from matscout.fleet.child import Child, factory_bytes
 from matscout.fleet.outbox import Outbox
 from matscout.fleet.process_worker import READY
-from matscout.fleet.running import Running, settled
+from matscout.fleet.running import MadeUp, Running
 from matscout.fleet.worker import assignment_to_json
 from matscout.fleet.worker_log import log_path
 from matscout.outcome import NEVER_BEGAN, Assignment, Kind, Outcome
@@ -59,6 +60,9 @@ class ProcessFleet:
         self._selector = selectors.DefaultSelector()
         self._closed = False
         self._made_here: list[Outcome] = []
+        self._made_up = MadeUp(self._outbox)
+        self._notes: list[str] = []
+        self._short = False
         folder.outbox.mkdir(0o700, parents=True, exist_ok=True)
         start = partial(
             Child,
@@ -80,21 +84,23 @@ class ProcessFleet:
             raise RuntimeError("no free slot" if slot is None else "the fleet is closed")
         if slot.child is not None and slot.child.dead():
             self._reap(slot)  # it died idle: no attempt is to blame
-        if slot.child is None:
-            self._start(slot)
         slot.running = Running(assignment, self._grace_s, time.monotonic())
         if slot.ready:
             slot.hand_over()
+        self._staff()
 
     def poll(self, timeout_s: float) -> list[Outcome]:
         until_s = time.monotonic() + timeout_s
         while not self._closed:
-            outcomes = self._made_here + self._enforce()
+            self._staff()
+            self._enforce()
+            outcomes = self._made_here + self._made_up.settled()
             self._made_here = []
             look_again_s = min((s.look_again_s for s in self._slots), default=until_s)
             wait_s = 0.0 if outcomes else min(until_s, look_again_s) - time.monotonic()
             for key, _ in self._selector.select(max(wait_s, 0.0)):
                 outcomes += self._hear(key.data)
+            outcomes += self._made_up.settled()
             if outcomes or time.monotonic() >= until_s:
                 return outcomes
         return []
@@ -135,6 +141,31 @@ class ProcessFleet:
         """The worker processes that are up now."""
         return [slot.child.pid for slot in self._slots if slot.child is not None]
 
+    @property
+    def queued(self) -> list[int]:
+        jobs = [slot.running for slot in self._slots if slot.running is not None]
+        return [job.assignment.trial for job in jobs if job.began_s is None]
+
+    def notes(self) -> list[str]:
+        told, self._notes = self._notes, []
+        return told
+
+    def _staff(self) -> None:
+        """Start workers for attempts that have none; those that cannot be had now, at the next poll."""
+        for slot in self._slots:
+            if slot.running is None or slot.child is not None:
+                continue
+            try:
+                self._start(slot)
+                slot.running.submitted_s = time.monotonic()  # from now on its worker takes time
+                self._short = False
+            except OSError as error:
+                if not is_short(error):
+                    raise
+                if not self._short:
+                    self._notes.append(f"paused: no worker can be started ({error.strerror})")
+                self._short = True
+
     def _start(self, slot: _Slot) -> None:
         child = slot.child = slot.start(name=slot.name, log=slot.log)
         slot.ready = False
@@ -157,7 +188,7 @@ class ProcessFleet:
         messages, dead = slot.child.read()
         outcomes = [o for m in messages for o in self._understand(slot, m)]
         if dead:
-            outcomes += self._bury(slot)
+            self._bury(slot)
         return outcomes
 
     def _understand(self, slot: _Slot, message: bytes) -> list[Outcome]:
@@ -171,22 +202,21 @@ class ProcessFleet:
             slot.running = None
         return [outcome]
 
-    def _bury(self, slot: _Slot) -> list[Outcome]:
+    def _bury(self, slot: _Slot) -> None:
         # Its end of the pipe may close a moment before it is dead: let it die of its own cause.
         cause = self._reap(slot, _DEATH_S)
         running, slot.running = slot.running, None
         if running is None:
-            return []
+            return
         now_s = time.monotonic()
         if running.terminated:
             outcome = running.ended_by_force(now_s, slot.name)
         else:
             outcome = running.outcome(Kind.CRASHED, f"the worker died: {cause}", now_s, slot.name)
-        return [settled(self._outbox, outcome)]
+        self._made_up.add(outcome)
 
-    def _enforce(self) -> list[Outcome]:
+    def _enforce(self) -> None:
         """Climb the ladder of those who should have ended by now."""
-        outcomes = []
         now_s = time.monotonic()
         for slot in self._slots:
             running = slot.running
@@ -195,12 +225,10 @@ class ProcessFleet:
             if now_s >= running.kill_at_s:
                 self._reap(slot)
                 slot.running = None
-                forced = running.ended_by_force(now_s, slot.name)
-                outcomes.append(settled(self._outbox, forced))
+                self._made_up.add(running.ended_by_force(now_s, slot.name))
             else:
                 running.terminated = True
                 slot.child.signal_family(signal.SIGTERM)
-        return outcomes
 
 
 class _Slot:
@@ -214,7 +242,9 @@ class _Slot:
 
     @property
     def look_again_s(self) -> float:
-        return float("inf") if self.running is None else self.running.look_again_s
+        if self.running is None or self.child is None:
+            return float("inf")
+        return self.running.look_again_s
 
     def hand_over(self) -> None:
         assert self.running is not None and self.child is not None

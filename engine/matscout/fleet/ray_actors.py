@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import signal
-import socket
 import time
+from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -23,17 +20,12 @@ from matscout.fleet.actor import AttemptActor
 from matscout.fleet.base import EvaluatorFactory
 from matscout.fleet.outbox import Outbox
 from matscout.fleet.pinned import MARK, new_mark, pinned, python_path
-from matscout.fleet.ray_local import (
-    Disconnect,
-    JoinedHead,
-    head_died,
-    joined_cluster,
-    local_cluster,
-)
-from matscout.fleet.running import Running, settled
+from matscout.fleet.ray_local import JoinedHead, connected, head_died, require_resources
+from matscout.fleet.ray_slot import Room, Slot, places
+from matscout.fleet.running import MadeUp, Running
 from matscout.fleet.worker import assignment_to_json
 from matscout.fleet.worker_log import fatal_signal, last_line, log_path, oom_kills, size_of
-from matscout.outcome import Assignment, Kind, Outcome
+from matscout.outcome import NEVER_BEGAN, Assignment, Kind, Outcome
 from matscout.runfolder import RunFolder
 from matscout.trial import Target
 
@@ -51,6 +43,8 @@ _HEAD_SILENT_S = 40.0
 """After so long the head of a cluster that was joined is given up: in time to leave in order, since
 Ray ends the driver 20 s later."""
 
+_NODE_DIED = "its node died"
+
 _GROUPS = {"reports": 1, "control": 1, "watch": 1}
 
 
@@ -62,6 +56,9 @@ class RayFleet:
     joined, and RAY_AUTH_MODE and RAY_AUTH_TOKEN must be what it wants. If the process is connected
     to Ray already, that connection is used. The run folder must be the same on all nodes. `shared`
     goes to the actors by Ray's object store, which holds it once on each node (sharing.py).
+
+    An attempt waits here until an actor is ready for it, whichever that is: a cluster that was joined
+    may have room for fewer than `slots` of them, for a while or for good.
 
     Raises InputError if the cluster cannot have the slots or the factory cannot be sent; `poll`
     raises RunFailed if the head of the cluster died. To be made in a thread that lives as long
@@ -93,19 +90,23 @@ class RayFleet:
         self._share = {"num_cpus": cpus, "num_gpus": gpus, "resources": dict(resources or {})}
         self._closed = False
         self._look_at_head_s = 0.0
-        self._refs: dict[Any, tuple[_Slot, str]] = {}
+        self._refs: dict[Any, tuple[Slot, str]] = {}
+        self._waiting: deque[Running] = deque()
+        self._made_here: list[Outcome] = []
+        self._made_up = MadeUp(self._outbox)
+        self._room, self._notes = Room(slots), list[str]()
         self._folder.outbox.mkdir(0o700, parents=True, exist_ok=True)
-        self._disconnect = _connect(address, slots, self._share)
+        self._disconnect = connected(address, slots, self._share)
         # Through Ray's own client the head is asked by another process, which may see more.
         direct = address is not None and not address.startswith("ray://")
         self._joined = JoinedHead() if direct else None
         try:
             if address is None:
-                _require_resources(slots, self._share)
+                require_resources(slots, self._share)
             self._arguments = [_put(factory), ray.put(tuple(targets))]
             self._shared = None if shared is None else ray.put(shared)
             names = [f"ray-{i}" for i in range(slots)]
-            self._slots = [_Slot(name, log_path(self._folder, name)) for name in names]
+            self._slots = [Slot(name, log_path(self._folder, name)) for name in names]
             for slot in self._slots:
                 self._start(slot)
         except BaseException:
@@ -113,32 +114,47 @@ class RayFleet:
             raise
 
     def submit(self, assignment: Assignment) -> None:
-        slot = next((s for s in self._slots if s.running is None), None)
-        if slot is None or self._closed:
-            raise RuntimeError("no free slot" if slot is None else "the fleet is closed")
-        if slot.actor is None:
-            self._start(slot)
-        now_s = time.monotonic()
-        slot.running = Running(assignment, self._grace_s, now_s, now_s if slot.pid else None)
-        self._refs[slot.actor.run.remote(assignment_to_json(assignment))] = slot, "run"
+        busy = sum(slot.running is not None for slot in self._slots)
+        if self._closed or busy + len(self._waiting) >= self.slots:
+            raise RuntimeError("the fleet is closed" if self._closed else "no free slot")
+        self._waiting.append(Running(assignment, self._grace_s, time.monotonic()))
+        self._hand_over()
 
     def poll(self, timeout_s: float) -> list[Outcome]:
         until_s = time.monotonic() + timeout_s
         while not self._closed:
             self._require_head()
-            outcomes = self._enforce()
+            self._look_for_room()
+            self._enforce()
+            self._hand_over()
+            outcomes = self._made_here + self._made_up.settled()
+            self._made_here = []
             wait_s = 0.0 if outcomes else min(until_s, self._listen()) - time.monotonic()
             if self._refs:
                 ready, _ = ray.wait(list(self._refs), timeout=max(wait_s, 0.0), fetch_local=False)
                 for ref in ready:
                     outcomes += self._hear(ref)
+                self._hand_over()
+                outcomes += self._made_up.settled()
             else:
                 time.sleep(max(wait_s, 0.0))
             if outcomes or time.monotonic() >= until_s:
                 return outcomes
         return []
 
+    @property
+    def queued(self) -> list[int]:
+        return [running.assignment.trial for running in self._waiting]
+
+    def notes(self) -> list[str]:
+        told, self._notes = self._notes, []
+        return told
+
     def cancel(self, trial: int) -> None:
+        for job in [job for job in self._waiting if job.assignment.trial == trial]:
+            self._waiting.remove(job)
+            never = job.outcome(Kind.STOPPED, NEVER_BEGAN, time.monotonic(), "ray")
+            self._made_here.append(never)
         for slot in self._slots:
             running = slot.running
             if running is None or running.assignment.trial != trial or running.asked_s is not None:
@@ -154,6 +170,7 @@ class RayFleet:
         if self._closed:
             return
         self._closed = True
+        self._waiting.clear()
         for slot in self._slots:
             if slot.actor is not None:
                 self._kill(slot)
@@ -167,8 +184,20 @@ class RayFleet:
         """The worker processes that are known to be up, wherever they run."""
         return [slot.pid for slot in self._slots if slot.pid]
 
-    def _start(self, slot: _Slot) -> None:
-        slot.mark = new_mark()
+    def _hand_over(self) -> None:
+        """Give what waits to actors that are ready; see to it that there will be actors for the rest."""
+        for slot in self._slots:
+            if self._waiting and slot.idle:
+                running = slot.running = self._waiting.popleft()
+                running.began_s = time.monotonic()
+                text = assignment_to_json(running.assignment)
+                self._refs[slot.actor.run.remote(text)] = slot, "run"
+        wanted = len(self._waiting) - sum(slot.coming for slot in self._slots)
+        for slot in [s for s in self._slots if s.actor is None][: max(wanted, 0)]:
+            self._start(slot)
+
+    def _start(self, slot: Slot) -> None:
+        slot.mark, slot.asked_s = new_mark(), time.monotonic()
         slot.oom_kills, slot.log_start = oom_kills(), size_of(slot.log)
         environment = {**pinned(self._threads), MARK: slot.mark, "PYTHONPATH": python_path()}
         as_actor = ray.remote(
@@ -186,6 +215,7 @@ class RayFleet:
             own_process=True,
             shared=self._shared,
         )
+        self._refs[slot.actor.hello.remote()] = slot, "hello"
         self._refs[slot.actor.ready.remote()] = slot, "ready"
         # This call never returns; it fails when the actor dies, so that an idle death is noticed.
         watch = slot.actor.watch.options(concurrency_group="watch")
@@ -201,6 +231,14 @@ class RayFleet:
                 what = f"the head of the Ray cluster has not answered for {_HEAD_SILENT_S:g} s"
                 raise RunFailed(f"{what}; nothing that was measured is lost: resume")
 
+    def _look_for_room(self) -> None:
+        """Note it if workers wait for a place."""
+        now_s = time.monotonic()
+        coming = [slot.asked_s for slot in self._slots if slot.coming and slot.up_s is None]
+        up, since_s = self.slots - len(coming), min(coming, default=now_s)
+        if said := self._room.note(up, since_s, now_s, lambda: places(ray.nodes(), self._share)):
+            self._notes.append(said)
+
     def _listen(self) -> float:
         """Ask the busy for reports. Returns when to look again."""
         now_s = time.monotonic()
@@ -209,6 +247,7 @@ class RayFleet:
         for slot in self._slots:
             running = slot.running
             if running is None:
+                look_again_s = min(look_again_s, slot.late_at_s)
                 continue
             look_again_s = min(look_again_s, running.look_again_s)
             if slot.failure is not None:
@@ -235,10 +274,11 @@ class RayFleet:
             if slot.failure is None:
                 slot.failure, slot.failed_s = error, time.monotonic()
             return []
+        if kind == "hello":
+            (slot.pid, slot.host), slot.up_s = said, time.monotonic()
+            return []
         if kind == "ready":
-            slot.pid, slot.host = said
-            if slot.running is not None:
-                slot.running.began_s = time.monotonic()
+            slot.ready = True
             return []
         outcomes = [Outcome.from_json(text) for text in said]
         if kind == "run":
@@ -246,7 +286,7 @@ class RayFleet:
             slot.running = None
         return outcomes
 
-    def _fetched_before(self, slot: _Slot) -> list[Outcome]:
+    def _fetched_before(self, slot: Slot) -> list[Outcome]:
         """Reports on their way here by a call that is older than the ending that just came."""
         found: list[Outcome] = []
         for ref in [r for r, (s, kind) in self._refs.items() if s is slot and kind == "reports"]:
@@ -255,11 +295,15 @@ class RayFleet:
                 found += [Outcome.from_json(text) for text in ray.get(ref, timeout=_LISTEN_S)]
         return found
 
-    def _bury(self, slot: _Slot, error: RayError) -> list[Outcome]:
+    def _bury(self, slot: Slot, error: Exception) -> list[Outcome]:
+        """The reports that were on their way. The attempt's end is made up."""
         reports = self._fetched_before(slot)
         cause = _cause(slot, error)
-        self._kill(slot)
         running, slot.running = slot.running, None
+        if running is None and not slot.ready and cause != _NODE_DIED and self._waiting:
+            # One that never comes up would else be begun anew for ever, and nobody would be told why.
+            running = self._waiting.popleft()
+        self._kill(slot)
         if running is None:
             return []
         now_s = time.monotonic()
@@ -267,37 +311,39 @@ class RayFleet:
             outcome = running.ended_by_force(now_s, slot.name)
         else:
             outcome = running.outcome(Kind.CRASHED, f"the worker died: {cause}", now_s, slot.name)
-        return [*reports, settled(self._outbox, outcome)]
+        self._made_up.add(outcome)
+        return reports
 
-    def _enforce(self) -> list[Outcome]:
+    def _enforce(self) -> None:
         """Climb the ladder of those who should have ended by now."""
-        outcomes: list[Outcome] = []
         now_s = time.monotonic()
         for slot in self._slots:
             running = slot.running
             if slot.failure is not None and now_s >= slot.failed_s + _LAST_WORD_S:
-                outcomes += self._bury(slot, slot.failure)
+                self._made_here += self._bury(slot, slot.failure)
+            elif now_s >= slot.late_at_s:
+                self._kill(slot)
+                if self._waiting:
+                    late = self._waiting.popleft().ended_by_force(now_s, slot.name)
+                    self._made_up.add(late)
+            elif running is None or now_s < running.look_again_s:
                 continue
-            if running is None or now_s < running.look_again_s:
-                continue
-            if now_s >= running.kill_at_s:
+            elif now_s >= running.kill_at_s:
                 self._kill(slot)
                 slot.running = None
-                forced = running.ended_by_force(now_s, slot.name)
-                outcomes.append(settled(self._outbox, forced))
+                self._made_up.add(running.ended_by_force(now_s, slot.name))
             else:
                 running.terminated = True
                 self._signal(slot, signal.SIGTERM)
-        return outcomes
 
-    def _signal(self, slot: _Slot, signum: int) -> Any:
+    def _signal(self, slot: Slot, signum: int) -> Any:
         """Signal what the worker has started, not the worker: Ray answers SIGTERM in its own way."""
         if slot.is_here:
             send(family(slot.pid, slot.marked) - {slot.pid}, signum)
             return None
         return slot.actor.signal_family.options(concurrency_group="control").remote(signum)
 
-    def _kill(self, slot: _Slot) -> None:
+    def _kill(self, slot: Slot) -> None:
         """End the slot's actor and everything it started; the next attempt gets a new one."""
         if slot.pid and not slot.is_here:
             with suppress(RayError):
@@ -308,41 +354,16 @@ class RayFleet:
         with suppress(RayError):
             ray.kill(slot.actor, no_restart=True)
         self._refs = {r: (s, kind) for r, (s, kind) in self._refs.items() if s is not slot}
-        slot.actor, slot.pid, slot.host, slot.failure = None, 0, "", None
+        slot.empty()
 
 
-@dataclass(eq=False)
-class _Slot:
-    """A place for one attempt, and the actor that serves it now."""
-
-    name: str
-    log: Path
-    log_start: int = 0
-    oom_kills: int = 0
-    actor: Any = None
-    mark: str = ""
-    pid: int = 0
-    host: str = ""
-    running: Running | None = field(default=None)
-    failure: RayError | None = None
-    failed_s: float = 0.0
-
-    @property
-    def is_here(self) -> bool:
-        return bool(self.pid) and self.host == socket.gethostname()
-
-    @property
-    def marked(self) -> str:
-        return f"{MARK}={self.mark}"
-
-
-def _cause(slot: _Slot, error: RayError) -> str:
+def _cause(slot: Slot, error: Exception) -> str:
     """Why an actor died. Ray says little, so the worker's log and the kernel are asked first."""
     text = str(error)
     if isinstance(error, OutOfMemoryError):
         return "out of memory: Ray killed it"
     if isinstance(error, NodeDiedError) or "node has died" in text:
-        return "its node died"
+        return _NODE_DIED
     if isinstance(error, RayTaskError) or "creation task" in text:
         return one_line(text.strip().splitlines()[-1])[:300]
     if name := fatal_signal(slot.log, slot.log_start):
@@ -353,27 +374,6 @@ def _cause(slot: _Slot, error: RayError) -> str:
         return "out of memory: the kernel killed it"
     last = last_line(slot.log, slot.log_start)
     return f"SIGKILL, or an exit; its log ends with: {last}" if last else "SIGKILL, or an exit"
-
-
-def _connect(address: str | None, slots: int, share: Mapping[str, Any]) -> Disconnect:
-    """Be connected. A connection that is there already is used, and left as it is."""
-    if ray.is_initialized():
-        return lambda: None
-    if address is not None:
-        return joined_cluster(address)
-    num_cpus = max(os.cpu_count() or 1, math.ceil(slots * share["num_cpus"]))
-    resources = {name: slots * each for name, each in share["resources"].items()}
-    return local_cluster(num_cpus, resources)
-
-
-def _require_resources(slots: int, share: Mapping[str, Any]) -> None:
-    """InputError if a cluster that does not grow can never have all the slots at once."""
-    there = ray.cluster_resources()
-    wanted = {"CPU": share["num_cpus"], "GPU": share["num_gpus"], **share["resources"]}
-    for name, each in wanted.items():
-        if slots * each > there.get(name, 0.0) + 1e-6:
-            what = f"{slots} slots with {each:g} {name} each, but there is {there.get(name, 0):g}"
-            raise InputError("fleet", what, "take fewer slots or smaller shares")
 
 
 def _put(factory: EvaluatorFactory) -> Any:

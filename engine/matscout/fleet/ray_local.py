@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import math
 import os
 import secrets
 import shutil
@@ -44,6 +45,27 @@ _AROUND_START = {
 }
 
 
+def connected(address: str | None, slots: int, share: Mapping[str, Any]) -> Disconnect:
+    """Be connected. A connection that is there already is used, and left as it is."""
+    if ray.is_initialized():
+        return lambda: None
+    if address is not None:
+        return joined_cluster(address)
+    num_cpus = max(os.cpu_count() or 1, math.ceil(slots * share["num_cpus"]))
+    resources = {name: slots * each for name, each in share["resources"].items()}
+    return local_cluster(num_cpus, resources)
+
+
+def require_resources(slots: int, share: Mapping[str, Any]) -> None:
+    """InputError if a cluster that does not grow can never have all the slots at once."""
+    there = ray.cluster_resources()
+    wanted = {"CPU": share["num_cpus"], "GPU": share["num_gpus"], **share["resources"]}
+    for name, each in wanted.items():
+        if slots * each > there.get(name, 0.0) + 1e-6:
+            what = f"{slots} slots with {each:g} {name} each, but there is {there.get(name, 0):g}"
+            raise InputError("fleet", what, "take fewer slots or smaller shares")
+
+
 def local_cluster(num_cpus: int, resources: Mapping[str, float] | None = None) -> Disconnect:
     """Start a cluster of our own and connect to it; call what is returned to shut it down.
 
@@ -70,7 +92,7 @@ def local_cluster(num_cpus: int, resources: Mapping[str, float] | None = None) -
                 _temp_dir=str(home),
                 **_QUIET,
             )
-        except (RayError, OSError, RuntimeError) as error:
+        except Exception as error:  # of a bare kind where a busy machine was too slow for it
             shutil.rmtree(home, ignore_errors=True)
             os.close(lock)
             raise RunFailed(one_line(f"Ray did not start: {error}")[:300]) from None

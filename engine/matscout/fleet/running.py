@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
+from matscout.evaluate.descriptors import is_short
 from matscout.fleet.outbox import Outbox
 from matscout.outcome import Assignment, Kind, Outcome
 
@@ -86,6 +88,31 @@ def settled(outbox: Outbox, outcome: Outcome) -> Outcome:
     """`outcome`, which a fleet made up for a dead worker, unless the worker had a last word.
 
     A worker may die between its outbox and its report (promise R2): what it wrote is the truth.
+    OSError where no file descriptor is left to look with.
     """
     outbox.locks.clear(outcome.trial, outcome.attempt)
     return outbox.read(outcome.trial, outcome.attempt) or outcome
+
+
+@dataclass
+class MadeUp:
+    """Endings that a fleet made up, until they can be settled: they wait for a file descriptor."""
+
+    outbox: Outbox
+    waiting: deque[Outcome] = field(default_factory=deque)
+
+    def add(self, outcome: Outcome) -> None:
+        self.waiting.append(outcome)
+
+    def settled(self) -> list[Outcome]:
+        """Those that can be settled now, each once."""
+        found = []
+        while self.waiting:
+            try:
+                found.append(settled(self.outbox, self.waiting[0]))
+            except OSError as error:
+                if not is_short(error):
+                    raise
+                break
+            self.waiting.popleft()
+        return found

@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from matscout.checkpoint import CheckpointStore
 from matscout.clock import Clock, SystemClock
 from matscout.errors import ExperimentFailed, InvalidValue, one_line
 from matscout.evaluate.base import Context, Evaluator, never
+from matscout.evaluate.descriptors import patiently
 from matscout.failpoint import failpoint
 from matscout.fleet.attempt_lock import AttemptTaken
 from matscout.fleet.base import EvaluatorFactory
@@ -255,7 +257,7 @@ def _kept(
     reports: list[Mapping[str, Any]] = []
     try:
         with outbox.running(context.trial, context.attempt):
-            ending = outbox.read(context.trial, context.attempt)
+            ending = patiently(partial(outbox.read, context.trial, context.attempt))
             if ending is None:
                 context = ContextOnDisk.of(context, folder)
                 for outcome in said.outcomes(evaluator, context):
@@ -280,7 +282,7 @@ def _kept(
 def store(outbox: Outbox, ending: Outcome) -> None:
     """Into the outbox. A result that the disk refuses is still reported: the journal decides."""
     try:
-        outbox.write(ending)
+        patiently(partial(outbox.write, ending))
     except OSError as error:
         print(f"matscout: {ending.worker}: no outbox: {cause_of(error)}", file=sys.stderr)
 

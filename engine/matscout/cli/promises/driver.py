@@ -92,7 +92,7 @@ def start(
     mark = f"{os.getpid()}-{lab.home}"
     arguments = (lab, tuple(words) or lab.words, place, mark, prepare)
     if fresh:
-        with _environment({"PYTHONPATH": python_path()}):
+        with environment({"PYTHONPATH": python_path()}):
             process = multiprocessing.get_context("spawn").Process(target=serve, args=arguments)
             process.start()
     else:
@@ -185,6 +185,9 @@ def _die_with_parent() -> None:
     """Should the process that plays the promise be killed, nobody else would end this one (Linux)."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    parent = multiprocessing.parent_process()
+    if parent is not None and os.getppid() != parent.pid:
+        os._exit(1)  # it was killed before this one could ask to hear of it
 
 
 def _run(lab: Laboratory, words: Sequence[str]) -> None:
@@ -217,7 +220,8 @@ def _tell_what_is_safe(path: Path) -> None:
 
 
 @contextmanager
-def _environment(more: dict[str, str]) -> Iterator[None]:
+def environment(more: dict[str, str]) -> Iterator[None]:
+    """These variables for children that are started in the block."""
     before = {name: os.environ.get(name) for name in more}
     os.environ.update(more)
     try:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from importlib import import_module
 
+from matscout.cli.promises.in_order import kept_in_order
 from matscout.cli.promises.promise import Promise
 from matscout.errors import InputError, did_you_mean
 
@@ -35,11 +38,12 @@ MODULES: dict[str, str] = {
 
 
 def promise(name: str) -> Promise:
-    """The promise called `name` ("R7"); InputError with the nearest where there is none."""
+    """The promise called `name` ("R7"), which leaves nothing behind when it is interrupted; InputError
+    with the nearest name where there is none."""
     if name not in MODULES:
         raise InputError("--only", f"no promise {name!r}", did_you_mean(name, MODULES))
     found: Promise = import_module(f"matscout.cli.promises.{MODULES[name]}").PROMISE
-    return found
+    return replace(found, keep=partial(kept_in_order, found.keep))
 
 
 def promises(only: Sequence[str] = ()) -> tuple[Promise, ...]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from matscout import failpoint
+from matscout.cli.promises.driver import PATIENCE_S
 from matscout.cli.promises.laboratory import drop_schema, journals_of
 from matscout.cli.promises.promise import Figure, Promise, Setting
 from matscout.cli.promises.scripted import Scripted, driven, made
 from matscout.cli.promises.tally import Tally
 from matscout.event import EventKind
+from matscout.fleet.members import threads_here, with_threads
 from matscout.journal import Journal
 from matscout.parameter import Categorical, Float, Int
 from matscout.propose.base import Proposer
@@ -73,7 +76,7 @@ def _compared(setting: Setting, name: str, tally: Tally) -> None:
     draw = random.Random(f"{seed} {name}")
     asks = sorted(draw.sample(range(1, trials), min(setting.rounds, trials - 1)))
     for ask in asks:
-        kills += _killed(broken, name, ask, draw.choice(_PLACES))
+        kills += _killed(broken, name, ask, draw.choice(_PLACES), setting.environment)
     driven(broken, PROPOSERS[name](), Scripted(_SLOTS))
     found = suggestions(broken)
     differ = [i for i, (a, b) in enumerate(zip(expected, found, strict=False)) if a != b]
@@ -90,19 +93,40 @@ def _compared(setting: Setting, name: str, tally: Tally) -> None:
         shutil.rmtree(home)
 
 
-def _killed(folder: RunFolder, name: str, ask: int, place: str) -> bool:
-    """Drive on to the ask, in a process that ends there by SIGKILL. Asks that were made count."""
+def _killed(
+    folder: RunFolder, name: str, ask: int, place: str, environment: Mapping[str, str]
+) -> bool:
+    """Drive on to the ask, in a process that ends there by SIGKILL. Asks that were made count.
+
+    It is a fork of a server that has the imports behind it and has computed nothing: a fork of this
+    process, whose torch may have threads by now, could wait for ever for one that it does not have.
+    """
     left = max(1, ask + 1 - len(suggestions(folder)))
-    arguments = (folder.root, name, place.format(left))
-    process = multiprocessing.get_context("fork").Process(target=_drive, args=arguments)
+    arguments = (folder.root, PROPOSERS[name], place.format(left), threads_here(), environment)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(target=_drive, args=arguments, daemon=True)
     process.start()
-    process.join()
+    process.join(PATIENCE_S)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        raise AssertionError(f"{name}, ask {ask}: no end after {PATIENCE_S:g} s")
     return process.exitcode == -9
 
 
-def _drive(root: Path, name: str, place: str) -> None:
+def _drive(
+    root: Path,
+    proposer: Callable[[], Proposer],
+    place: str,
+    threads: int,
+    environment: Mapping[str, str],
+) -> None:
+    os.environ.update(environment)
     failpoint.arm(place)
-    driven(RunFolder(root), PROPOSERS[name](), Scripted(_SLOTS))
+    with_threads(
+        threads, lambda made: driven(RunFolder(root), made(), Scripted(_SLOTS)), [proposer]
+    )
 
 
 PROMISE = Promise(

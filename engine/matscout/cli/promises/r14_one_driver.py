@@ -20,6 +20,9 @@ from matscout.runfolder import RunFolder
 _RIVALS = 8
 _TAKEOVER_S = 5.0
 
+_FATES = ("died", "was stopped", "was stopped and died", "left")
+_ROBBED = "was stopped and its lock removed"
+
 
 class Broken(Exception):
     """What broke, in words."""
@@ -65,9 +68,11 @@ class _Race:
         owner = self._race()
         self._writes(owner, f"{number} first")
         self._seen_by_readers(owner)
-        fate = draw.choice(["died", "was stopped", "was stopped and died", "left"])
-        if fate == "was stopped":
-            self._stopped(owner, draw, number)
+        fate = draw.choice([*_FATES, _ROBBED] if self.file else _FATES)
+        if fate == "was stopped" and self.file:
+            self._stands_still(owner, draw, number)
+        elif fate in ("was stopped", _ROBBED):
+            self._fenced_off(owner, draw, number)
         else:
             if fate == "was stopped and died":
                 owner.stop()
@@ -99,31 +104,39 @@ class _Race:
                 self._is_refusal(answer, owners[0])
         return owners[0]
 
-    def _stopped(self, owner: Rival, draw: random.Random, number: int) -> None:
-        """It stands still, and wakes: a file is its own all the time, on a server it was fenced off."""
+    def _stands_still(self, owner: Rival, draw: random.Random, number: int) -> None:
+        """It stands still, and wakes: a file is its own all the time."""
+        owner.stop()
+        self._refused(self._other(owner, draw), owner)
+        try:
+            evict(self.folder)
+            raise Broken("a file was taken from a living process")
+        except InputError:
+            pass
+        owner.wake()
+        self._writes(owner, f"{number} woken")
+        self._expect(owner.ask("close"), "closed", "closing")
+
+    def _fenced_off(self, owner: Rival, draw: random.Random, number: int) -> None:
+        """It stands still, loses the run (to `evict`; a file, to somebody who removes its lock), and
+        wakes."""
         owner.stop()
         other = self._other(owner, draw)
         self._refused(other, owner)
+        start_s = time.monotonic()
         if self.file:
-            try:
-                evict(self.folder)
-                raise Broken("a file was taken from a living process")
-            except InputError:
-                pass
-            owner.wake()
-            self._writes(owner, f"{number} woken")
+            self.folder.lock.unlink()
         else:
-            start_s = time.monotonic()
             evict(self.folder)
-            self._takes_over(other, start_s)
-            self._writes(other, f"{number} usurper")
-            owner.wake()
-            for again in range(2):
-                answer = owner.ask(f"append {number} ghost {again}")
-                if answer == "written":
-                    raise Broken("a driver that was taken over wrote")
-            self._writes(other, f"{number} usurper again")
-            self._expect(other.ask("close"), "closed", "closing")
+        self._takes_over(other, start_s)
+        self._writes(other, f"{number} usurper")
+        owner.wake()
+        for again in range(2):
+            answer = owner.ask(f"append {number} ghost {again}")
+            if not answer.startswith("JournalTaken"):
+                raise Broken(f"a driver that was taken over was told: {answer}")
+        self._writes(other, f"{number} usurper again")
+        self._expect(other.ask("close"), "closed", "closing")
         self._expect(owner.ask("close"), "closed", "closing")
 
     def _heir(self, owner: Rival, fate: str, draw: random.Random) -> Rival:
@@ -187,8 +200,8 @@ PROMISE = Promise(
     id="R14",
     said="Two drivers, one run: the second is refused with the owner's host and pid; a dead owner is "
     "taken over in 5 s, and one that was taken over cannot write",
-    test="eight processes open one run at once; its owner is then killed, stopped (and on a server "
-    "evicted, and woken), stopped and killed, or leaves",
+    test="eight processes open one run at once; its owner is then killed, stopped and woken, stopped "
+    "and evicted (from a file: its lock is removed) and woken, stopped and killed, or leaves",
     small=6,
     full=100,
     keep=keep,

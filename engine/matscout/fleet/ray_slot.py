@@ -1,0 +1,105 @@
+"""A place for one attempt in a Ray cluster, and the actor that serves it now."""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from matscout.fleet.pinned import MARK
+from matscout.fleet.running import START_S, Running
+
+TELL_AFTER_S = 15.0
+"""How long workers may be on their way before a person is told that there may be no room for them."""
+
+
+@dataclass(eq=False)
+class Slot:
+    """An actor is asked for, is up (its process runs), is ready (its evaluator is made), and works.
+
+    How long it waits for a place in the cluster is not counted: that may grow, or others may leave.
+    """
+
+    name: str
+    log: Path
+    log_start: int = 0
+    oom_kills: int = 0
+    actor: Any = None
+    mark: str = ""
+    asked_s: float = 0.0
+    up_s: float | None = None
+    ready: bool = False
+    pid: int = 0
+    host: str = ""
+    running: Running | None = field(default=None)
+    failure: Exception | None = None
+    failed_s: float = 0.0
+
+    @property
+    def idle(self) -> bool:
+        """Whether it can begin an attempt at once."""
+        return self.ready and self.running is None and self.failure is None
+
+    @property
+    def coming(self) -> bool:
+        """Whether an actor was asked for that is not ready yet."""
+        return self.actor is not None and not self.ready and self.failure is None
+
+    @property
+    def late_at_s(self) -> float:
+        """When one that is up will have taken too long to make its evaluator; infinity if never."""
+        return math.inf if self.up_s is None or self.ready else self.up_s + START_S
+
+    @property
+    def is_here(self) -> bool:
+        return bool(self.pid) and self.host == socket.gethostname()
+
+    @property
+    def marked(self) -> str:
+        return f"{MARK}={self.mark}"
+
+    def empty(self) -> None:
+        """Forget the actor."""
+        self.actor, self.up_s, self.ready = None, None, False
+        self.pid, self.host, self.failure = 0, "", None
+
+
+def places(nodes: list[dict[str, Any]], share: Mapping[str, Any]) -> int:
+    """How many workers with this share of a node the living nodes have room for, were they alone.
+
+    nodes: as `ray.nodes()` tells them. A worker that takes nothing finds room anywhere.
+    """
+    each = {"CPU": share["num_cpus"], "GPU": share["num_gpus"], **share["resources"]}
+    wanted = {name: amount for name, amount in each.items() if amount > 0}
+    alive = [node["Resources"] for node in nodes if node["Alive"]]
+    if not wanted:
+        return len(alive) * 10**6
+    return sum(
+        min(int((there.get(name, 0.0) + 1e-6) / amount) for name, amount in wanted.items())
+        for there in alive
+    )
+
+
+@dataclass
+class Room:
+    """Tells a person when workers wait for a place in the cluster, and when they no longer do."""
+
+    slots: int
+    told: int = -1
+
+    def note(self, up: int, since_s: float, now_s: float, there: Callable[[], int]) -> str:
+        """One line if there is news, else nothing. up: workers whose process runs, or that nobody
+        asked for yet. since_s: when the first of the others was asked for. there: see `places`."""
+        if up >= self.slots:
+            news, self.told = self.told >= 0, -1
+            return f"all {self.slots} workers have a place in the Ray cluster" if news else ""
+        if up == self.told or now_s < since_s + TELL_AFTER_S:
+            return ""
+        self.told = up
+        said = f"{up} of {self.slots} workers have a place in the Ray cluster; "
+        if (found := there()) < self.slots:
+            return said + f"it has room for {found}: what the others would do waits for a worker"
+        return said + "the others wait for one, which takes time or is taken: their work waits"
