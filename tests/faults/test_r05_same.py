@@ -40,9 +40,10 @@ def test_a_driver_that_does_not_come_to_its_end_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(r05, "PROPOSERS", {"hanging": Hanging})
     monkeypatch.setattr(r05, "PATIENCE_S", 0.2)
+    others = set(multiprocessing.active_children())  # of tests that ran in this process before
     with pytest.raises(AssertionError, match=r"hanging, ask .*: no end after 0\.2 s"):
         r05.keep(Setting(tmp_path, 1, seed=5))
-    assert not multiprocessing.active_children()
+    assert set(multiprocessing.active_children()) <= others
 
 
 def test_a_proposer_that_remembers_is_caught(

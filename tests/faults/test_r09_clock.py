@@ -22,11 +22,11 @@ def test_leases_on_the_wall_clock_are_caught(
 ) -> None:
     made = Attempts.__init__
 
-    def on_the_wall(self: Any, clock: Any, lease_s: float | None) -> None:
+    def on_the_wall(self: Any, clock: Any, lease_s: float | None, *more: Any) -> None:
         class Wall:
             monotonic = staticmethod(clock.wall)
 
-        made(self, Wall(), lease_s)  # type: ignore[arg-type]
+        made(self, Wall(), lease_s, *more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Attempts, "__init__", on_the_wall)
     figure = r09.keep(Setting(tmp_path, 20, seed=9))

@@ -14,9 +14,9 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, ReduceLROnPlateau
 
 from matscout.models import pcgrad, training_state
+from matscout.models.batch_loss import BatchLoss
 from matscout.models.hyperparameters import FitSettings
 from matscout.models.imbalance.batches import balanced_order, balances
-from matscout.models.objective import Objective
 from matscout.models.passes import OUT_OF_MEMORY, Passes, without_gradients
 
 Forward = Callable[[nn.Module, Tensor], Tensor]
@@ -40,7 +40,7 @@ class Fit:
         self,
         make: Callable[[], nn.Module],
         forward: Forward,
-        objective: Objective,
+        objective: BatchLoss,
         settings: FitSettings,
         rows: np.ndarray,
         *,

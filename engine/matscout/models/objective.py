@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from matscout.errors import InputError
+from matscout.models.batch_loss import BatchLoss
 from matscout.models.hyperparameters import FitSettings
 from matscout.models.imbalance.focal import focal
 from matscout.models.imbalance.weights import bins_of, row_weights
@@ -23,7 +24,7 @@ _LOSSES: dict[str, Callable[..., Tensor]] = {
 }
 
 
-class Objective:
+class Objective(BatchLoss):
     """The targets `y`, (n,), of all rows, scaled by the mean and spread of the rows `train` only.
 
     Regression has one output; classification one logit per class, under focal loss if `loss` says so
@@ -82,10 +83,6 @@ class Objective:
         else:
             each = focal(outputs, self.goal[rows], self._gamma)
         return each.mean() if self._weights is None else (each * self._weights[rows]).mean()
-
-    def part_loss(self, outputs: Tensor, part: Tensor, batch: Tensor) -> Tensor:
-        """What `part`, some rows of `batch`, adds to its loss: over all parts the sum is that."""
-        return self.loss(outputs, part) * (len(part) / len(batch))
 
     def _shown(self, y: np.ndarray, train: np.ndarray) -> np.ndarray:
         """(n,) on the scale that is learned, before it is standardised."""

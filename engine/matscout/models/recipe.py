@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from matscout.models.batch_loss import BatchLoss
 from matscout.models.fit import Fit
 from matscout.models.hyperparameters import FitSettings
 from matscout.models.inputs import Inputs, Maker, MlpMaker
-from matscout.models.objective import Objective
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(outputs (b, k), standardised targets (b, …)) -> mean loss."""
@@ -57,7 +56,7 @@ class Recipe:
         fit = Fit(
             lambda: self.make(inputs, outputs),
             lambda network, some: network(inputs.batch(some)),
-            cast(Objective, _Against(goal, loss, self.device)),
+            _Against(goal, loss, self.device),
             self.settings,
             chosen,
             epochs=self.epochs,
@@ -70,8 +69,8 @@ class Recipe:
         return fit.network.eval()
 
 
-class _Against:
-    """What `Fit` needs of an objective."""
+class _Against(BatchLoss):
+    """A loss against a goal."""
 
     def __init__(self, goal: np.ndarray, loss: Loss, device: str) -> None:
         self.goal = torch.as_tensor(np.asarray(goal, dtype=np.float32), device=device)

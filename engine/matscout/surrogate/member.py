@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from matscout.models.batch_loss import BatchLoss
 from matscout.models.fit import Fit
 from matscout.models.hyperparameters import FitSettings, MlpSettings
 from matscout.models.mlp import Mlp
-from matscout.models.objective import Objective
 
 Weights = Mapping[str, np.ndarray]
 
@@ -72,7 +72,7 @@ class MlpMember:
         fit = Fit(
             lambda: self._started(job),
             lambda network, rows: network(X[rows]),
-            cast(Objective, _Loss(job.y, self.heteroscedastic)),
+            _Loss(job.y, self.heteroscedastic),
             self.settings,
             np.arange(len(job.y)),
             epochs=epochs,
@@ -106,8 +106,8 @@ class MlpMember:
         return Mlp(inputs, 2 if self.heteroscedastic else 1, self.network)
 
 
-class _Loss:
-    """What `Fit` needs of an objective: squared error, or minus the Gaussian log likelihood."""
+class _Loss(BatchLoss):
+    """Squared error, or minus the Gaussian log likelihood."""
 
     def __init__(self, y: np.ndarray, heteroscedastic: bool) -> None:
         self.goal = torch.from_numpy(y.astype(np.float32))
