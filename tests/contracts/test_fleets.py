@@ -311,6 +311,7 @@ def test_an_attempt_waits_for_its_worker_and_is_not_taken_for_silent(
     fleet.close()
 
 
+@pytest.mark.slow
 def test_a_cluster_with_fewer_places_than_slots_works_through_them(
     rigs: dict[str, Rig], folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,6 +13,7 @@ from matscout.evaluate.chgnet_potential import potential
 from matscout.evaluate.halide_phases import recipe
 
 
+@pytest.mark.slow
 def test_it_writes_the_rows_that_are_shipped(tmp_path, capsys):
     name = recipe(potential())
     cache, out = tmp_path / "cache", tmp_path / "out"

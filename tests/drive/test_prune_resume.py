@@ -185,8 +185,19 @@ PLACES = (
 )
 
 
-@pytest.mark.parametrize("thaw", [False, True], ids=["", "thaw"])
-@pytest.mark.parametrize("name", PRUNERS)
+@pytest.mark.parametrize(
+    ("name", "thaw"),
+    [
+        pytest.param(
+            name,
+            thaw,
+            id=f"{name}-{'thaw' if thaw else ''}",
+            marks=[pytest.mark.slow] if thaw and name == "wilcoxon" else [],
+        )
+        for name in PRUNERS
+        for thaw in (False, True)
+    ],
+)
 def test_killed_twenty_times_it_is_the_unbroken_sweep(
     tmp_path: Path, name: str, thaw: bool
 ) -> None:

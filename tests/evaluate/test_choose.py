@@ -56,7 +56,9 @@ def test_a_strong_gain_on_many_rows_is_taken() -> None:
     assert choose("best", data, MAE).members == (0,)
 
 
-@pytest.mark.parametrize(("name", "default"), [("mae", 0.55), ("mcc", 0.8)])
+@pytest.mark.parametrize(
+    ("name", "default"), [("mae", 0.55), pytest.param("mcc", 0.8, marks=pytest.mark.slow)]
+)
 def test_in_doubt_it_is_all_or_nothing(name: str, default: float) -> None:
     """Whatever the metric sees: `average` above one half, else `none`, and what that claims."""
     taken = []

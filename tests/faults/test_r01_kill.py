@@ -18,6 +18,7 @@ def test_what_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     assert figure.holds, figure.said
 
 
+@pytest.mark.slow
 def test_it_survives_on_a_server(tmp_path: Path, postgres_server: Any) -> None:
     figure = r01.keep(Setting(tmp_path, 3, seed=1, journal=postgres_server.url))
     assert figure.holds, figure.said

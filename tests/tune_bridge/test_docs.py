@@ -9,11 +9,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from matscout.tune_bridge import MatscoutSearch
 
 PAGE = Path(__file__).parents[2] / "docs" / "ray-tune.md"
 
 
+@pytest.mark.slow
 def test_the_example_runs_and_tells_stopped_from_complete(tmp_path: Path) -> None:
     """In a process and a home of its own: it starts a cluster."""
     (example,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
