@@ -23,6 +23,7 @@ import ray
 from ray.exceptions import RayError
 
 from matscout.errors import InputError, RunFailed, one_line
+from matscout.fleet.environment import environment
 
 Disconnect = Callable[[], None]
 
@@ -180,18 +181,10 @@ def _local_environment() -> Iterator[None]:
     The token stays set afterwards: this process, and a second fleet in it, go on needing it. It
     lives in the memory of processes of this user only, and in no file.
     """
-    before = {name: os.environ.get(name) for name in _AROUND_START}
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    os.environ.update(_AROUND_START)
-    try:
+    with environment(_AROUND_START):
         yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

@@ -25,6 +25,7 @@ from matscout.cli.promises.laboratory import Laboratory
 from matscout.drive.loop import Observer
 from matscout.drive.run import create, versions
 from matscout.evaluate.process_tree import kill_family
+from matscout.fleet.environment import environment
 from matscout.fleet.pinned import python_path
 from matscout.journal import Journal
 
@@ -217,18 +218,3 @@ def _tell_what_is_safe(path: Path) -> None:
         os.write(told, "".join(f"{row['seq']} {row['hash']}\n" for row in rows).encode())
 
     Journal.commit = told_commit  # type: ignore[method-assign]
-
-
-@contextmanager
-def environment(more: dict[str, str]) -> Iterator[None]:
-    """These variables for children that are started in the block."""
-    before = {name: os.environ.get(name) for name in more}
-    os.environ.update(more)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from functools import cache
 from types import FrameType
 
-from matscout.cli.promises.driver import environment
 from matscout.cli.promises.promise import Figure, Setting
 from matscout.evaluate.process_tree import kill_family, start_guard
+from matscout.fleet.environment import environment
 from matscout.fleet.pinned import python_path
 
 _MARK = "MATSCOUT_PROMISES"

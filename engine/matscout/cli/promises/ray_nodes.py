@@ -21,6 +21,7 @@ from types import TracebackType
 from matscout.cli.promises.alive import eventually, is_alive
 from matscout.errors import RunFailed
 from matscout.evaluate.process_tree import family, kill_family, start_guard
+from matscout.fleet.environment import environment
 from matscout.fleet.pinned import python_path
 
 _MARK, _MARK_OF_ALL = "MATSCOUT_NODE", "MATSCOUT_NODES"
@@ -101,7 +102,6 @@ class RayNodes:
             "RAY_prestart_worker_first_driver": "0",
         }
         """What a driver needs to join; inside the context this process and its children have it."""
-        self._before: dict[str, str | None] = {}
 
     def start(self, count: int, cpus: int = 1) -> None:
         """A head without cores for experiments, and so many nodes with `cpus` of them each."""
@@ -141,8 +141,8 @@ class RayNodes:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def __enter__(self) -> RayNodes:
-        self._before = {name: os.environ.get(name) for name in self.environment}
-        os.environ.update(self.environment)
+        self._around = environment(self.environment)
+        self._around.__enter__()
         if not self._guarded:  # should this process be killed, nobody else would end the nodes
             start_guard(os.getpid(), _MARK_OF_ALL, self.home.name)
             self._guarded = True
@@ -155,11 +155,7 @@ class RayNodes:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-        for name, value in self._before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        self._around.__exit__(kind, error, trace)
 
     def _head(self) -> Node:
         """`ray start` gives a node up that needs more than 30 s, as on a busy machine: try again."""
