@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from matscout.cli import registry
 from matscout.drive.config import Part, RunTable
@@ -42,6 +43,21 @@ def check_reported(limits: Sequence[Limit], reported: Collection[str]) -> None:
         if limit.name not in reported:
             mend = did_you_mean(limit.name, reported)
             raise InputError(f"limits.{limit.name}", "this trainer does not report it", mend)
+
+
+def check_evaluator(
+    evaluator: Any, space: Space, targets: Sequence[Target], limits: Sequence[Limit]
+) -> None:
+    """InputError where one that looks at what it is asked (a trainer reads its data, and knows its
+    hyperparameters, what it reports and which way is better) cannot serve this."""
+    if hasattr(evaluator, "check"):
+        evaluator.check(tuple(space.by_name))
+    if hasattr(evaluator, "check_space"):
+        evaluator.check_space(space)
+    if hasattr(evaluator, "check_targets"):
+        evaluator.check_targets(targets)
+    if limits and hasattr(evaluator, "reported"):
+        check_reported(limits, evaluator.reported())
 
 
 def check_confirm(run: RunTable, space: Space, targets: Sequence[Target]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from matscout.cli import registry
-from matscout.cli.able import check_confirm, check_cost, check_reported, check_who_chooses
+from matscout.cli.able import check_confirm, check_cost, check_evaluator, check_who_chooses
 from matscout.cli.divide import fleet_of, policy_of
 from matscout.cli.judge import forecaster, goal_of, stop_rules
 from matscout.data.pools import read_space
@@ -95,14 +95,7 @@ def spec_from_config(
     evaluator = None
     if config.evaluator is not None:
         evaluator = registry.evaluator_factory(config.evaluator, base)()
-        if hasattr(evaluator, "check"):  # trainers read their data and know their hyperparameters
-            evaluator.check(tuple(space.by_name))
-        if hasattr(evaluator, "check_space"):
-            evaluator.check_space(space)
-        if hasattr(evaluator, "check_targets"):  # and what they report, and which way is better
-            evaluator.check_targets(targets)
-        if limits and hasattr(evaluator, "reported"):
-            check_reported(limits, evaluator.reported())
+        check_evaluator(evaluator, space, targets, limits)
     return RunSpec(
         name=config.name,
         kind=config.kind,
