@@ -18,8 +18,11 @@ _LISTS = re.compile(r"\[[-0-9.,\snulle+]*\]")
 """Lists of numbers: on one line, or a file of curves has a line for every point."""
 
 
-def show(result: Result, table: Callable[[Result], str], json: bool) -> None:
-    """Print it, and end with 3 where a promise was broken."""
+def show(
+    result: Result, table: Callable[[Result], str], json: bool, out: Path | None = None
+) -> None:
+    """Write it to `out`, if any, print it, and end with 3 where a promise was broken."""
+    write(out, result)
     print(_text(result) if json else table(result))
     end(3 if result.get("broken") else 0)
 

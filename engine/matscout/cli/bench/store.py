@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +55,11 @@ class ResultFile(Store):
         write(self._path, result)
 
 
-def loaded(path: Path, bench: str, keys: Sequence[str]) -> Result:
+def loaded(
+    path: Path, bench: str, keys: Sequence[str], part: str = "", known: Collection[str] = ()
+) -> Result:
     """What that benchmark has written: a table of tables with these keys. InputError where it did
-    not."""
+    not, or where `part` of it, a plural, has a name that is not `known` here."""
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -67,4 +69,8 @@ def loaded(path: Path, bench: str, keys: Sequence[str]) -> Result:
     if not isinstance(result, dict) or not all(isinstance(result.get(k), dict) for k in keys):
         what = f"is no result of bench {bench} of this version"
         raise InputError(str(path), what, "name a file that --out has written")
+    for name in result[part] if part else ():
+        if name not in known:
+            what = f"holds a {part.removesuffix('s')} {name!r} that is not known here"
+            raise InputError(str(path), what)
     return result

@@ -10,8 +10,7 @@ def history(repeats: Repeats = 3, out: Out = None, json: Json = False) -> None:
     """How long a run of 10,000 trials takes to open."""
     from matscout.cli.bench.history import history as measure
     from matscout.cli.bench.history import table
-    from matscout.cli.bench.shown import show, write
+    from matscout.cli.bench.shown import show
 
     result = measure(repeats)
-    write(out, result)
-    show(result, table, json)
+    show(result, table, json, out)

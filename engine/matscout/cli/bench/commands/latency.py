@@ -22,8 +22,7 @@ def latency(
     """How long one recommendation takes from a large pool, and how much memory."""
     from matscout.cli.bench.latency import Options, table
     from matscout.cli.bench.latency import latency as measure
-    from matscout.cli.bench.shown import show, write
+    from matscout.cli.bench.shown import show
 
     result = measure(Options(large, repeats, peer_python))
-    write(out, result)
-    show(result, table, json)
+    show(result, table, json, out)

@@ -10,8 +10,7 @@ def load(out: Out = None, json: Json = False) -> None:
     """What a large run costs: events, trials, oracles at once, candidates, memory."""
     from matscout.cli.bench.load import Options, table
     from matscout.cli.bench.load import load as measure
-    from matscout.cli.bench.shown import show, write
+    from matscout.cli.bench.shown import show
 
     result = measure(Options())
-    write(out, result)
-    show(result, table, json)
+    show(result, table, json, out)

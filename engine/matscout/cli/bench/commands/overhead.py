@@ -19,8 +19,7 @@ def overhead(
     """What the engine itself costs: no-op trials a second, beside Ray Tune and Optuna."""
     from matscout.cli.bench.overhead import overhead as measure
     from matscout.cli.bench.overhead import table
-    from matscout.cli.bench.shown import show, write
+    from matscout.cli.bench.shown import show
 
     result = measure(trials, repeats)
-    write(out, result)
-    show(result, table, json)
+    show(result, table, json, out)

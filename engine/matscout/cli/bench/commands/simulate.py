@@ -18,9 +18,8 @@ def simulate(
     json: Json = False,
 ) -> None:
     """How many seeds of the simulator break a promise; exit code 3 where one does."""
-    from matscout.cli.bench.shown import show, write
+    from matscout.cli.bench.shown import show
     from matscout.cli.bench.simulate import Options, simulated, table
 
     result = simulated(Options(seeds, seed, jobs))
-    write(out, result)
-    show(result, table, json)
+    show(result, table, json, out)

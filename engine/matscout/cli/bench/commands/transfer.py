@@ -16,10 +16,9 @@ def transfer(
     json: Json = False,
 ) -> None:
     """What earlier runs are worth to a sweep, and what it costs where they mislead."""
-    from matscout.cli.bench.shown import show, write
+    from matscout.cli.bench.shown import show
     from matscout.cli.bench.transfer import table
     from matscout.cli.bench.transfer import transfer as measure
 
     result = measure(seeds)
-    write(out, result)
-    show(result, table, json)
+    show(result, table, json, out)

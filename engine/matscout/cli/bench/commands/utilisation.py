@@ -28,11 +28,10 @@ def utilisation(
     json: Json = False,
 ) -> None:
     """How busy thousands of workers are kept when everything the driver does takes time."""
-    from matscout.cli.bench.shown import show, write
+    from matscout.cli.bench.shown import show
     from matscout.cli.bench.utilisation import Options, table
     from matscout.cli.bench.utilisation import utilisation as measure
 
     ask_s = None if ask_ms is None else ask_ms / 1e3
     result = measure(Options(workers, each, proposer, spread=spread, ask_s=ask_s, overlap=overlap))
-    write(out, result)
-    show(result, table, json)
+    show(result, table, json, out)

@@ -20,7 +20,6 @@ from matscout.cli.bench.imbalance.tables import SOURCES, Rows, folds, read, tabl
 from matscout.cli.bench.store import Store, loaded
 from matscout.cli.bench.told import tell
 from matscout.drive.run import versions
-from matscout.errors import InputError
 
 Result = dict[str, Any]
 FOLDS = 5
@@ -64,11 +63,7 @@ def imbalance(options: Options, store: Store) -> Result:
 
 def load(path: Path) -> Result:
     """What `bench imbalance` has written. InputError where it did not."""
-    result = loaded(path, "imbalance", ("versions", "tables"))
-    for name in result["tables"]:
-        if name not in SOURCES:
-            raise InputError(str(path), f"holds a table {name!r} that is not known here")
-    return result
+    return loaded(path, "imbalance", ("versions", "tables"), "tables", SOURCES)
 
 
 def _played(name: str, rows: Rows, arms: Sequence[Arm], options: Options) -> Result:

@@ -14,6 +14,7 @@ from typing import Any
 from matscout.cli.bench.lowdata.cell import FOLDS, cell, draw, scores
 from matscout.cli.bench.lowdata.figures import figures, means
 from matscout.cli.bench.lowdata.tables import SOURCES, Rows, chosen, read, require
+from matscout.cli.bench.sizes import sizes_named
 from matscout.cli.bench.store import Store, loaded
 from matscout.cli.bench.told import tell
 from matscout.drive.run import versions
@@ -35,11 +36,7 @@ class Options:
 
     @property
     def rows(self) -> tuple[int, ...]:
-        words = [word.strip() for word in self.sizes.split(",") if word.strip()]
-        if not all(word.isdecimal() and int(word) >= 2 * FOLDS for word in words):
-            what = f"must be whole numbers >= {2 * FOLDS} with commas, got {self.sizes!r}"
-            raise InputError("--sizes", what, "20,50,100,300 is usual")
-        return tuple(sorted({int(word) for word in words})) or SIZES
+        return sizes_named(self.sizes, 2 * FOLDS, SIZES)
 
     def command(self, name: str) -> str:
         """What plays this one table again."""

@@ -20,6 +20,7 @@ from matscout.cli.bench.scarcity.targets import (
     require,
     targets_named,
 )
+from matscout.cli.bench.sizes import sizes_named
 from matscout.cli.bench.store import Store, loaded
 from matscout.cli.bench.told import tell
 from matscout.drive.run import versions
@@ -46,11 +47,7 @@ class Options:
 
     @property
     def rows(self) -> tuple[int, ...]:
-        words = [word.strip() for word in self.sizes.split(",") if word.strip()]
-        if not all(word.isdecimal() and int(word) >= LEAST for word in words):
-            what = f"must be whole numbers >= {LEAST} with commas, got {self.sizes!r}"
-            raise InputError("--sizes", what, "50,100,200 is usual")
-        return tuple(sorted({int(word) for word in words})) or SIZES
+        return sizes_named(self.sizes, LEAST, SIZES)
 
     def command(self, name: str) -> str:
         """What plays this one target again."""
@@ -90,11 +87,7 @@ def scarcity(options: Options, store: Store) -> Result:
 
 def load(path: Path) -> Result:
     """What `bench scarcity` has written. InputError where it did not."""
-    result = loaded(path, "scarcity", ("versions", "targets", "arms"))
-    for name in result["targets"]:
-        if name not in TARGETS:
-            raise InputError(str(path), f"holds a target {name!r} that is not known here")
-    return result
+    return loaded(path, "scarcity", ("versions", "targets", "arms"), "targets", TARGETS)
 
 
 def _fits(name: str, rows: Rows, sizes: Sequence[int]) -> None:
