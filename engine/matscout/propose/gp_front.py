@@ -68,9 +68,9 @@ def _known(tools: SpaceTools, history: History) -> Known:
         targets=history.targets,
         objectives=[fitted(tools, history, target, read) for target in history.targets],
         constraints=limits,
-        feasible=rows_of(tools, good),
-        measured=rows_of(tools, points),
-        pending=rows_of(tools, history.pending),
+        feasible=good,
+        measured=points,
+        pending=history.pending,
         # The first as it is called where it is the only one: what was predicted of it is judged.
         prefixes=["", *(f"{target.name}." for target in history.targets[1:])],
         search=search,

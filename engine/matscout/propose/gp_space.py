@@ -12,6 +12,7 @@ from matscout.acquire.base import Acquisition
 from matscout.history import History
 from matscout.propose.acquisitions import acquisition
 from matscout.propose.measured_cost import MeasuredCost
+from matscout.propose.near import best_known
 from matscout.propose.observations import Observations, of_space
 from matscout.propose.pooled_fit import fit_pooled
 from matscout.propose.refit import learned_once, settled
@@ -47,7 +48,7 @@ class SpaceModel:
         data = read(history, target, None)
         learned = self._learned(data, history, read)
         kept = data.only(kept_rows(data.y))
-        self._X = self._rows(kept.trials)
+        self._measured, self._X = kept.trials, self._rows(kept.trials)
         surrogate = GaussianProcess(groups=tools.encoding.groups)
         self.posterior: GpPosterior = fit_pooled(surrogate, self._X, kept, learned)
         self._believe(self._rows(data.believed))
@@ -64,7 +65,17 @@ class SpaceModel:
         """The best new point under `rule`, believed from now on; None if none was found. With `cost`,
         the best for what it will cost."""
         proposal = best_proposal(
-            self._tools, self.posterior, self._X, self._target, rule, place, beta, taken, rng, cost
+            self._tools,
+            self.posterior,
+            self._X,
+            self._measured,
+            self._target,
+            rule,
+            place,
+            beta,
+            taken,
+            rng,
+            cost,
         )
         if proposal is not None:
             self._believe(torch.from_numpy(self._tools.encoding.rows([proposal.params])))
@@ -92,6 +103,7 @@ def best_proposal(
     tools: SpaceTools,
     posterior: Posterior,
     X: Tensor,
+    measured: Sequence[Trial],
     target: Target,
     rule: str,
     place: int,
@@ -101,10 +113,12 @@ def best_proposal(
     cost: MeasuredCost | None = None,
 ) -> Proposal | None:
     """The best new point under `rule` for the trial with id `place`; None if none was found. X (n, D)
-    are the points that `posterior` was measured or believed at. Raises FitFailed."""
+    are the points that `posterior` was measured or believed at, `measured` the trials of the former.
+    Raises FitFailed."""
     inside = posterior.standardised
+    known = best_known(tools, inside, measured)
     score = _weighed(acquisition(rule, place, inside, X, beta), cost).on(inside)
-    point = best_new(tools, lambda rows: score(rows.unsqueeze(-2)), taken, rng)
+    point = best_new(tools, lambda rows: score(rows.unsqueeze(-2)), taken, rng, known)
     if point is None:
         return None
     row = torch.from_numpy(tools.encoding.rows([point]))

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from matscout.parameter import Float
 from matscout.propose.distinct import key
+from matscout.propose.near import copies
 from matscout.propose.sampling import Point, value_at
 from matscout.propose.toolbox import SpaceTools
 
@@ -34,22 +35,40 @@ _STEPS = (0.2, 0.1, 0.05, 0.025, 0.0125, 0.006)
 
 
 def best_new(
-    tools: SpaceTools, score: Score, taken: set[str], rng: np.random.Generator
+    tools: SpaceTools,
+    score: Score,
+    taken: set[str],
+    rng: np.random.Generator,
+    known: Sequence[Point] = (),
 ) -> Point | None:
-    """The point of highest `score` that is not taken; None if every one found is."""
+    """The point of highest `score` that is not taken; None if every one found is.
+
+    The search also starts near each of the points `known` to be good (near.py): towards the end the
+    hill where the score gains most is too narrow for random points to hit.
+    """
     space = tools.space
     if space.count is not None and space.count <= EXHAUSTIVE:
         return _best_listed(tools, score, taken)
     points = tools.sampler.uniform(CANDIDATES, rng)
     values = _values(tools, score, points)
     new = (points[i] for i in _highest_first(values) if key(space, points[i]) not in taken)
-    refined = Refiner(tools, score, rng).refine(list(islice(new, REFINED)))
+    starts = [*islice(new, REFINED), *_near(tools, score, known, rng)]
+    refined = Refiner(tools, score, rng).refine(starts)
     points += refined
     values = np.concatenate([values, _values(tools, score, refined)])
     for i in _highest_first(values):
         if key(space, points[i]) not in taken:
             return points[i]
     return None
+
+
+def _near(
+    tools: SpaceTools, score: Score, known: Sequence[Point], rng: np.random.Generator
+) -> list[Point]:
+    """Of each known point and its moved copies, the one of highest score."""
+    groups = [copies(tools, point, rng) for point in known]
+    values = [_values(tools, score, group) for group in groups]
+    return [group[int(found.argmax())] for group, found in zip(groups, values, strict=True)]
 
 
 def _best_listed(tools: SpaceTools, score: Score, taken: set[str]) -> Point | None:

@@ -141,6 +141,7 @@ class _Model:
         self._tools, self._target = tools, history.targets[0]
         data = of_space(history, self._target)
         data = data.only(kept_rows(data.y))
+        self._measured = data.trials
         self._X = torch.from_numpy(tools.rows(data.trials))
         process = GaussianProcess(groups=tools.encoding.groups)
         own = fit_pooled(process, self._X, data)
@@ -151,7 +152,16 @@ class _Model:
 
     def propose(self, place: int, taken: set[str], rng: np.random.Generator) -> Proposal | None:
         found = best_proposal(
-            self._tools, self._posterior, self._X, self._target, ALTERNATE, place, BETA, taken, rng
+            self._tools,
+            self._posterior,
+            self._X,
+            self._measured,
+            self._target,
+            ALTERNATE,
+            place,
+            BETA,
+            taken,
+            rng,
         )
         if found is None:
             return None

@@ -17,7 +17,9 @@ from matscout.propose.acquisitions import acquisition
 from matscout.propose.gp_front_search import doubting
 from matscout.propose.gp_space import Read, SpaceModel, require_finite
 from matscout.propose.measured_cost import MeasuredCost
+from matscout.propose.near import KNOWN, best_known
 from matscout.propose.observations import of_pool, of_space
+from matscout.propose.sampling import Point
 from matscout.propose.search import best_new
 from matscout.propose.strategies.pareto import FRONT, hypervolume_gain, layers
 from matscout.propose.strategies.per_target import moments
@@ -33,17 +35,17 @@ DRAWS = 32
 @dataclass(frozen=True)
 class Known:
     """What a joint model stands on: a posterior for each of `targets`, one for each constraint of
-    which P(constraint >= 0) is the chance that it is kept, and the points (n, d) that are feasible,
-    that were measured at all, and that are pending. `prefixes` name what is expected of each target.
+    which P(constraint >= 0) is the chance that it is kept, and the trials that are feasible, that were
+    measured at all, and that are pending. `prefixes` name what is expected of each target.
     `search`, if any, stand in for `constraints` while nothing feasible is known.
     """
 
     targets: Sequence[Target]
     objectives: Sequence[GpPosterior]
     constraints: Sequence[GpPosterior]
-    feasible: Tensor
-    measured: Tensor
-    pending: Tensor
+    feasible: Sequence[Trial]
+    measured: Sequence[Trial]
+    pending: Sequence[Trial]
     prefixes: Sequence[str]
     search: Sequence[GpPosterior] = ()
 
@@ -63,10 +65,13 @@ class JointModel:
         self._tools, self._seed, self._cost = tools, seed, cost
         self._targets, self._prefixes = known.targets, known.prefixes
         self._objectives, self._limits = list(known.objectives), list(known.constraints)
-        self._front, self._measured = known.feasible, known.measured
+        self._feasible = known.feasible
+        self._front = rows_of(tools, known.feasible)
+        self._measured = rows_of(tools, known.measured)
         self._search = list(known.search)
-        self._pending = known.pending[:0]
-        self._wait_for(known.pending)
+        waiting = rows_of(tools, known.pending)
+        self._pending = waiting[:0]
+        self._wait_for(waiting)
 
     def believe(self, rows: Tensor) -> None:
         """That `rows` (n, d) are pending, and come out as expected."""
@@ -83,13 +88,21 @@ class JointModel:
     def propose(self, taken: set[str], rng: np.random.Generator) -> Proposal | None:
         """The best new point; None if none was found."""
         score = self._per_cost(self._score())
-        point = best_new(self._tools, lambda X: score(X.unsqueeze(-2)), taken, rng)
+        point = best_new(self._tools, lambda X: score(X.unsqueeze(-2)), taken, rng, self._known())
         if point is None:
             return None
         row = torch.from_numpy(self._tools.encoding.rows([point]))
         for belief in (*self._objectives, *self._limits):
             require_finite(belief, row)
         return Proposal(point, why=self._why(row, score))
+
+    def _known(self) -> list[Point]:
+        """Feasible points to search near: the best of the one target, or of each of several, which
+        are the ends of the front."""
+        count = KNOWN if len(self._objectives) == 1 else 1
+        beliefs = [belief.standardised for belief in self._objectives]
+        found = [best_known(self._tools, b, self._feasible, count) for b in beliefs]
+        return [point for points in found for point in points]
 
     def _score(self) -> Score:
         found = len(self._front)
@@ -165,9 +178,9 @@ def joint_model(
         targets=history.targets,
         objectives=[fitted(tools, history, target, read) for target in history.targets],
         constraints=[fitted(tools, history, c, of_pool) for c in limits],
-        feasible=rows_of(tools, good),
-        measured=rows_of(tools, data.trials),
-        pending=rows_of(tools, data.believed),
+        feasible=good,
+        measured=data.trials,
+        pending=data.believed,
         prefixes=[f"{t.name}." if several else "" for t in history.targets],
     )
     return JointModel(tools, known, seed, cost)
