@@ -221,7 +221,7 @@ def test_the_benchmark_writes_a_file_that_grows_and_a_page(
     assert one["skipped"] == {
         "auto": "it looks at the first objective only", "ax": "no --peer-python for ax",
     }  # fmt: skip
-    assert "--problems branin_currin --seeds 2 --arms sobol,auto,ax" in one["command"]
+    assert "--problems branin_currin --seeds 2 --arms random,sobol,auto,ax" in one["command"]
     assert all(len(curve) == 6 for curve in one["arms"]["random"]["regret"])
     assert all(found["ask_s"]["median"] > 0 for found in one["arms"].values())
     assert "auto: it knows no outcome constraints" in said.out
@@ -243,6 +243,54 @@ def test_the_benchmark_writes_a_file_that_grows_and_a_page(
     assert len(grids) >= 6
     for grid in grids:
         assert len({row.count("|") for row in grid.splitlines()}) == 1
+
+
+def test_an_arm_may_join_or_play_again_beside_those_that_are_there(
+    tmp_path: Path, matscout: Matscout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(play, "named", lambda name, _: small(name, 6))
+    whole, out = tmp_path / "whole.json", tmp_path / "out.json"
+    words = ["bench", "sweeps", "--problems", "branin", "--seeds", "2", "--jobs", "1"]
+    assert matscout(*words, "--arms", "sobol,tpe", "--out", str(whole)).code == 0
+    words += ["--out", str(out), "--merge"]
+    assert matscout(*words, "--arms", "sobol").code == 0
+    joined = matscout(*words, "--arms", "tpe")
+    assert joined.code == 0, joined.err
+    one, parts = (json.loads(path.read_text())["problems"]["branin"] for path in (whole, out))
+    for key in set(one) - {"seconds"}:
+        if key != "arms":
+            assert parts[key] == one[key], key
+    for arm, found in one["arms"].items():
+        assert {**parts["arms"][arm], "ask_s": 0} == {**found, "ask_s": 0}
+    assert "there already" in matscout(*words, "--arms", "tpe,sobol").err
+    played: list[str] = []
+    monkeypatch.setattr(
+        play, "sweep", lambda p, arm, *rest: played.append(arm) or sweep(p, arm, *rest)
+    )
+    again = matscout(*words, "--arms", "sobol", "--again", "tpe")
+    assert again.code == 0 and played == ["tpe", "tpe"]
+    assert json.loads(out.read_text())["problems"]["branin"]["arms"].keys() == one["arms"].keys()
+
+
+def test_what_another_command_played_meanwhile_stays(
+    tmp_path: Path, matscout: Matscout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(play, "named", lambda name, _: small(name, 3))
+    out = tmp_path / "out.json"
+    words = ["bench", "sweeps", "--seeds", "1", "--arms", "sobol", "--jobs", "1"]
+    words += ["--out", str(out), "--merge", "--problems"]
+    assert matscout(*words, "branin").code == 0
+    first = json.loads(out.read_text())
+
+    def other(*_: Any) -> Any:
+        first["problems"]["branin"]["cores"] = 99
+        out.write_text(json.dumps(first))
+        return sweep(*_)
+
+    monkeypatch.setattr(play, "sweep", other)
+    assert matscout(*words, "jenatton").code == 0
+    both = json.loads(out.read_text())["problems"]
+    assert set(both) == {"branin", "jenatton"} and both["branin"]["cores"] == 99
 
 
 def test_tables_and_functions_come_from_peers(
@@ -271,6 +319,7 @@ def test_tables_and_functions_come_from_peers(
     [
         (["--problems", "brannin"], "--problems: unknown 'brannin'; did you mean 'branin'?"),
         (["--arms", "tpe,sobbol"], "--arms: unknown 'sobbol'; did you mean 'sobol'?"),
+        (["--again", "sobbol"], "--again: unknown 'sobbol'; did you mean 'sobol'?"),
         (["--peer-python", "axe=python"], "--peer-python: unknown 'axe'; did you mean 'ax'?"),
         (["--peer-python", f"ax={sys.executable}"], "in an environment of its own"),
         (

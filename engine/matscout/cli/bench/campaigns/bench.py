@@ -97,17 +97,17 @@ def campaigns(options: Options, store: Store | None = None) -> Result:
     arms = {name: _arms(options.arms, name) for name in names}
     found = {name: peers.hello(python, name) for name, python in options.interpreters.items()}
     kept = store.kept()
-    result = assembled(kept)
+    result, mine = assembled(kept), Result()
     for name in names:
         played = _Table(name, case(name, data), arms[name], options, found)
         if name in kept and played.is_like(kept[name]):
             tell(f"{name}: is there already, with the same arms and seeds")
             continue
-        one = played.play()
+        mine[name] = played.play()
         # Another command may have played others meanwhile.
-        result = assembled({**store.kept(), **result["tables"], name: one})
+        result = assembled({**store.kept(), **mine})
         store.save(result)
-        tell(f"{name}: played in {sum(one['seconds'].values()):.0f} s")
+        tell(f"{name}: played in {sum(mine[name]['seconds'].values()):.0f} s")
     return result
 
 

@@ -31,6 +31,9 @@ def sweeps(
     jobs: Jobs = None,
     out: Out = None,
     merge: Merge = False,
+    again: Annotated[
+        str, typer.Option(help="Arms to play anew though --merge finds them; with commas.")
+    ] = "",
     render: Render = None,
     json: Json = False,
 ) -> None:
@@ -42,6 +45,6 @@ def sweeps(
     from matscout.cli.bench.sweeps.markdown import markdown
     from matscout.cli.bench.sweeps.table import table
 
-    options = Options(problems, seeds, arms, peer_python, jobs)
+    options = Options(problems, seeds, arms, peer_python, jobs, again)
     saved = Saved(load, "problems", markdown, table)
     saved.run(lambda store: play(options, store), out, merge, render, json)

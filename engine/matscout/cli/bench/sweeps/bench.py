@@ -6,23 +6,21 @@ arms compare seed by seed. Peers play in processes of their own.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from matscout.cli.bench.peers import peer as peers
 from matscout.cli.bench.store import Store
 from matscout.cli.bench.sweeps import arms as arms_of
-from matscout.cli.bench.sweeps.figures import AT, FLOOR, figures, means
-from matscout.cli.bench.sweeps.play import Case, Swept, problem_of
+from matscout.cli.bench.sweeps.figures import AT, FLOOR, means
+from matscout.cli.bench.sweeps.part import Part
+from matscout.cli.bench.sweeps.play import problem_of
 from matscout.cli.bench.sweeps.problems.named import MAKES, chosen
-from matscout.cli.bench.sweeps.problems.problem import SAMPLE, Problem
-from matscout.cli.bench.told import progress, tell
-from matscout.drive.backtest_play import cores, play_all
+from matscout.cli.bench.sweeps.problems.problem import SAMPLE
+from matscout.cli.bench.told import tell
 from matscout.drive.run import versions
-from matscout.errors import InputError, RunFailed, did_you_mean
+from matscout.errors import InputError, did_you_mean
 
 ARMS = ("random", "sobol", "tpe", "optuna_gp", "ax", "auto", "gp")
 """Where none are named."""
@@ -32,45 +30,44 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Options:
-    """The command line. problems, arms: with commas; no arms: all. peer_python: see
-    peer.interpreters."""
+    """The command line. problems, arms, again: with commas; no arms: all. `again` are played though
+    the store has them. peer_python: see peer.interpreters."""
 
     problems: str = "synthetic"
     seeds: int = 10
     arms: str = ""
     peer_python: str | None = None
     jobs: int | None = None
-
-    def command(self, name: str) -> str:
-        """What plays this one problem again."""
-        words = [f"matscout bench sweeps --problems {name} --seeds {self.seeds}"]
-        words += [f"--arms {self.arms}"] if self.arms else []
-        named = ",".join(f"{name}=PYTHON" for name in peers.interpreters(self.peer_python))
-        words += [f"--peer-python {named}"] if named else []
-        return " ".join(words)
+    again: str = ""
 
 
 def sweeps(options: Options, store: Store | None = None) -> Result:
-    """Play the problems. Of those that the store has, what would be played again as it was is kept;
-    the store is given the result after each."""
+    """Play the problems. Arms that the store has stay as they are where their problem is the same and
+    the seeds are; the store is given the result after each."""
     if options.seeds < 1:
         raise InputError("--seeds", f"must be at least 1, got {options.seeds}")
     store = Store() if store is None else store
-    names, arms = chosen(options.problems), _arms(options.arms)
+    names, arms = chosen(options.problems), _arms(options.arms, "--arms") or list(ARMS)
+    again = _arms(options.again, "--again")
     interpreters = peers.interpreters(options.peer_python)
     found = {name: peers.hello(python, name) for name, python in interpreters.items()}
     kept = store.kept()
-    result = assembled(kept)
+    result, mine = assembled(kept), Result()
     for name in names:
-        played = _Played(problem_of(name, interpreters), arms, options, interpreters, found)
-        if name in kept and played.is_like(kept[name]):
+        part = Part(problem_of(name, interpreters), options.seeds, interpreters, found)
+        earlier = part.same(kept.get(name))
+        if name in kept and earlier is None:
+            tell(f"{name}: had other seeds, or was another problem: what is there is dropped")
+        missing = part.missing([arms_of.RANDOM, *arms, *again], again, earlier)
+        if not missing:
             tell(f"{name}: is there already, with the same arms and seeds")
             continue
-        one = played.play()
+        began = time.monotonic()
+        mine[name] = part.play(missing, earlier, options.jobs)
         # Another command may have played others meanwhile.
-        result = assembled({**store.kept(), **result["problems"], name: one})
+        result = assembled({**store.kept(), **mine})
         store.save(result)
-        tell(f"{name}: played in {sum(one['seconds'].values()):.0f} s")
+        tell(f"{name}: played in {time.monotonic() - began:.0f} s")
     return result
 
 
@@ -92,78 +89,9 @@ def assembled(problems: Result) -> Result:
     }
 
 
-def _arms(words: str) -> list[str]:
-    """`random` always plays."""
-    named = [word.strip() for word in words.split(",")] if words else list(ARMS)
+def _arms(words: str, option: str) -> list[str]:
+    named = [word.strip() for word in words.split(",")] if words else []
     for word in named:
         if word not in arms_of.STARTS:
-            raise InputError("--arms", f"unknown {word!r}", did_you_mean(word, arms_of.STARTS))
-    return list(dict.fromkeys([arms_of.RANDOM, *named]))
-
-
-@dataclass(frozen=True)
-class _Played:
-    """One problem: every arm, every seed."""
-
-    problem: Problem
-    arms: Sequence[str]
-    options: Options
-    interpreters: dict[str, str]
-    found: dict[str, dict[str, str]]
-
-    def is_like(self, earlier: Result) -> bool:
-        """Whether playing would give what is there. A peer that broke is to be asked again."""
-        mine = self._head()
-        names = set(self.arms) - set(mine["skipped"])
-        same = all(earlier.get(key) == mine[key] for key in mine if key != "command")
-        return same and set(earlier["arms"]) == names
-
-    def play(self) -> Result:
-        head, jobs = self._head(), self.options.jobs or cores()
-        skipped, name = dict(head["skipped"]), self.problem.name
-        swept: list[Swept] = []
-        seconds: dict[str, float] = {}
-        able = [arm for arm in self.arms if arm not in skipped]
-        here = [arm for arm in able if arm != arms_of.AX]
-        for what, arms in (("here", here), (arms_of.AX, [arm for arm in able if arm not in here])):
-            began = time.monotonic()
-            told = progress(name if what == "here" else f"{name}, {what}")
-            try:
-                swept += play_all(
-                    Case(name), arms, head["seeds"], self.interpreters, jobs, told, always=()
-                )
-            except RunFailed as failure:
-                if what == "here":
-                    raise
-                skipped[what] = str(failure)
-            if arms:
-                seconds[what] = round(time.monotonic() - began, 1)
-        horizon_s = head.get("horizon_s")
-        shown = figures(swept, self.problem.budget, horizon_s, self.problem.noisy)
-        return {
-            **head, "skipped": skipped, "seconds": seconds, "cores": os.cpu_count(), "arms": shown,
-        }  # fmt: skip
-
-    def _head(self) -> Result:
-        """What the problem is and how it is played: known before."""
-        p = self.problem
-        why = {arm: arms_of.refusal(arm, p, self.interpreters) for arm in self.arms}
-        engines = {arms_of.AX} & set(self.arms) | ({p.engine} if p.engine else set())
-        timed = {} if p.horizon_s is None else {"horizon_s": p.horizon_s}
-        return {
-            "command": self.options.command(p.name),
-            "kind": p.kind,
-            "said": p.said,
-            "parameters": len(p.space.parameters),
-            "targets": [[t.name, t.direction] for t in p.targets],
-            "limits": p.limits,
-            "budget": p.budget,
-            "workers": p.workers,
-            "optimum": p.optimum,
-            "unit": p.unit,
-            **timed,
-            "seeds": list(range(self.options.seeds)),
-            "starts": {arm: arms_of.STARTS[arm] for arm in self.arms if not why[arm]},
-            "peers": {name: said for name, said in self.found.items() if name in engines},
-            "skipped": {arm: said for arm, said in why.items() if said},
-        }
+            raise InputError(option, f"unknown {word!r}", did_you_mean(word, arms_of.STARTS))
+    return named

@@ -29,7 +29,12 @@ Result = dict[str, Any]
 
 
 def figures(swept: Sequence[Swept], budget: int, horizon_s: float | None, noisy: bool) -> Result:
-    """By arm. `horizon_s`: also at these per cents of that time."""
+    """By arm, each beside the others. `horizon_s`: also at these per cents of that time."""
+    return paired(each_arm(swept, budget, horizon_s, noisy))
+
+
+def each_arm(swept: Sequence[Swept], budget: int, horizon_s: float | None, noisy: bool) -> Result:
+    """By arm: what is its own."""
     runs: dict[str, list[Swept]] = {}
     for one in sorted(swept, key=lambda one: one.seed):
         runs.setdefault(one.arm, []).append(one)
@@ -42,7 +47,7 @@ def figures(swept: Sequence[Swept], budget: int, horizon_s: float | None, noisy:
         out[arm] = {
             "regret": [_short(one.regret) for one in them],
             "at_s": [_short(one.at_s, 7) for one in them] if horizon_s is not None else [],
-            **{by: _figures(arm, regrets) for by, regrets in cuts.items()},
+            **{by: _figures(regrets[arm]) for by, regrets in cuts.items()},
             "best_at_end": _short([one.best[-1] for one in them]) if noisy else [],
             "basins": {name: basins.count(name) for name in sorted(set(basins))},
             "asked": [len(one.regret) for one in them],
@@ -118,25 +123,36 @@ def _per_seed(one: Result, arm: str, at: int) -> Array:
     return np.array(one["arms"][arm]["trials"][f"{at}"]["per_seed"], dtype=float)
 
 
-def _figures(arm: str, regrets: Mapping[str, Array]) -> Result:
-    """`regrets` by arm, (seeds, len(AT))."""
+def paired(arms: Mapping[str, Result]) -> Result:
+    """`arms`, each compared with the others seed by seed. They may have played on different days: what
+    trial number k says is the same for all."""
+    return {arm: {**one, **_versus(arms, arm)} for arm, one in arms.items()}
+
+
+def _versus(arms: Mapping[str, Result], arm: str) -> Result:
+    others = [other for other in OTHERS if other in arms and other != arm]
+    return {
+        by: {
+            at: {**figure, "vs": {o: _compared(figure, arms[o][by][at]) for o in others}}
+            for at, figure in arms[arm][by].items()
+        }
+        for by in ("trials", "time")
+        if by in arms[arm]
+    }
+
+
+def _compared(mine: Result, theirs: Result) -> Result:
+    logs = [np.log(np.array(one["per_seed"], dtype=float)) for one in (mine, theirs)]
+    return compared(over([logs[0] - logs[1]], ratio=True, less=True), True)
+
+
+def _figures(regrets: Array) -> Result:
+    """Of one arm; `regrets` (seeds, len(AT))."""
     return {
         f"{at}": {
-            "geomean": plain(geomean(regrets[arm][:, place])),
-            "median": plain(float(np.median(regrets[arm][:, place]))),
-            "per_seed": [plain(v) for v in regrets[arm][:, place]],
-            "vs": {
-                other: compared(
-                    over(
-                        [np.log(regrets[arm][:, place]) - np.log(regrets[other][:, place])],
-                        ratio=True,
-                        less=True,
-                    ),
-                    True,
-                )
-                for other in OTHERS
-                if other in regrets and other != arm
-            },
+            "geomean": plain(geomean(regrets[:, place])),
+            "median": plain(float(np.median(regrets[:, place]))),
+            "per_seed": [plain(v) for v in regrets[:, place]],
         }
         for place, at in enumerate(AT)
     }

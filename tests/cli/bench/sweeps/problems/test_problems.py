@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from botorch.test_functions import synthetic
-from botorch.test_functions.multi_objective import C2DTLZ2, BraninCurrin
+from botorch.test_functions.multi_objective import C2DTLZ2, DTLZ2, BraninCurrin
 
 from matscout.cli.bench.sweeps.problems import corrupted, jenatton, plain
 from matscout.cli.bench.sweeps.problems.named import MAKES, SYNTHETIC, chosen, problem
@@ -48,6 +48,7 @@ def row(point: dict[str, Any], d: int) -> torch.Tensor:
         ("speed_reducer", synthetic.SpeedReducer()),
         ("branin_currin", BraninCurrin()),
         ("c2dtlz2", C2DTLZ2(dim=4, num_objectives=2)),
+        ("dtlz2", DTLZ2(dim=6, num_objectives=2)),
     ],
 )
 def test_a_trial_says_what_botorch_says(name: str, function: Any) -> None:
@@ -204,7 +205,7 @@ def test_problems_are_chosen_by_name_and_group() -> None:
     assert chosen("jenatton, branin") == ["branin", "jenatton"]
     assert chosen("plain,mixed") == list(MAKES)[:7]
     assert len(chosen("tables")) == 45 and len(chosen("bbob")) == 24
-    assert chosen("all") == list(MAKES) and len(chosen("synthetic")) == 13
+    assert chosen("all") == list(MAKES) and len(chosen("synthetic")) == 14
     with pytest.raises(InputError, match="did you mean 'branin'"):
         chosen("brannin")
     for name in ("mlp_car_1", "bbob_f01"):

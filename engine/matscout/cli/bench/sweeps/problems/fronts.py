@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from botorch.test_functions.multi_objective import C2DTLZ2, BraninCurrin
+from botorch.test_functions.multi_objective import C2DTLZ2, DTLZ2, BraninCurrin
 from botorch.utils.multi_objective.hypervolume import Hypervolume
 from botorch.utils.multi_objective.pareto import is_non_dominated
 
@@ -64,9 +64,19 @@ def c2dtlz2() -> FrontProblem:
     return _problem("c2dtlz2", C2DTLZ2(dim=4, num_objectives=2), 1)
 
 
-def _problem(name: str, function: Any, limits: int) -> FrontProblem:
+def dtlz2() -> FrontProblem:
+    """Deb, Thiele, Laumanns, Zitzler 2002, of 6 inputs and 2 objectives."""
+    said = "the largest volume is exact: the front is a quarter of a circle"
+    return _problem("dtlz2", DTLZ2(dim=6, num_objectives=2), 0, said)
+
+
+def _problem(
+    name: str,
+    function: Any,
+    limits: int,
+    said: str = "the largest volume is BoTorch's, found by NSGA-II",
+) -> FrontProblem:
     targets: Sequence[Target] = [Target(f"y{i + 1}") for i in range(function.num_objectives)]
-    said = "the largest volume is BoTorch's, found by NSGA-II"
     return FrontProblem(
         name, "front", space_of(function), 60, tuple(targets), limits, said=said, function=function
     )

@@ -8,7 +8,7 @@ from functools import partial
 from matscout.cli.bench.sweeps.problems.bbob import FUNCTIONS, bbob
 from matscout.cli.bench.sweeps.problems.constrained import pressure_vessel, speed_reducer
 from matscout.cli.bench.sweeps.problems.corrupted import corrupted_hartmann6
-from matscout.cli.bench.sweeps.problems.fronts import branin_currin, c2dtlz2
+from matscout.cli.bench.sweeps.problems.fronts import branin_currin, c2dtlz2, dtlz2
 from matscout.cli.bench.sweeps.problems.jenatton import jenatton
 from matscout.cli.bench.sweeps.problems.plain import (
     ackley5,
@@ -44,7 +44,11 @@ _GROUPS: dict[str, dict[str, Make]] = {
         "pressure_vessel": _ours(pressure_vessel),
         "speed_reducer": _ours(speed_reducer),
     },
-    "front": {"branin_currin": _ours(branin_currin), "c2dtlz2": _ours(c2dtlz2)},
+    "front": {
+        "branin_currin": _ours(branin_currin),
+        "c2dtlz2": _ours(c2dtlz2),
+        "dtlz2": _ours(dtlz2),
+    },
     "corrupted": {"corrupted_hartmann6": _ours(corrupted_hartmann6)},
 }
 SYNTHETIC = tuple(_GROUPS)
