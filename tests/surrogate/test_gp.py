@@ -17,6 +17,7 @@ from matscout.surrogate.evidence import Evidence
 from matscout.surrogate.gp import GaussianProcess
 from matscout.surrogate.kernel import AdditiveMatern, shrinkage_prior
 from matscout.surrogate.model import ShrunkGP
+from matscout.surrogate.noise_prior import BELIEVED, MAYBE_NONE, NoisePrior
 from matscout.surrogate.posterior import GpPosterior
 from matscout.surrogate.scaling import Standard, UnitBox
 
@@ -41,7 +42,8 @@ def test_the_prior_on_lengthscales_is_the_one_that_the_docs_state() -> None:
 
 @pytest.mark.parametrize("known", ["none", "all", "some"])
 @pytest.mark.parametrize("groups", [[0, 0, 0], [0, 1, 1], [0, 1, 2]])
-def test_the_evidence_is_botorchs(known: str, groups: list[int]) -> None:
+@pytest.mark.parametrize("prior", [BELIEVED, NoisePrior(0.0, 0.5, may_be_none=True)])
+def test_the_evidence_is_botorchs(known: str, groups: list[int], prior: NoisePrior) -> None:
     X, Y = smooth(12)
     y = (Y[:, 0] - Y.mean()) / Y.std()
     variances = {
@@ -49,7 +51,7 @@ def test_the_evidence_is_botorchs(known: str, groups: list[int]) -> None:
         "all": torch.full((12,), 0.1, dtype=torch.float64),
         "some": torch.tensor([0.1, math.nan] * 6, dtype=torch.float64),
     }[known]
-    model = ShrunkGP(X, y, variances, AdditiveMatern(groups))
+    model = ShrunkGP(X, y, variances, AdditiveMatern(groups), prior)
     mll = ExactMarginalLogLikelihood(model.likelihood, model)
     mll.train()
     rng = np.random.default_rng(0)
@@ -65,6 +67,15 @@ def test_the_evidence_is_botorchs(known: str, groups: list[int]) -> None:
         assert loss == pytest.approx(theirs.item(), rel=1e-7)  # their priors are float32
         slopes = np.concatenate([p.grad.numpy().ravel() for p in parameters])
         np.testing.assert_allclose(gradient, slopes, rtol=1e-5, atol=1e-8)
+
+
+def test_data_can_say_that_there_is_no_noise_where_the_prior_lets_them() -> None:
+    X, Y = smooth(40, noise=0.0)
+    believed, free = (GaussianProcess(noise=n).fit(X, Y) for n in (BELIEVED, MAYBE_NONE))
+    assert free.noise_here < 1e-4 < believed.noise_here
+    X, Y = smooth(40, noise=0.2)
+    believed, free = (GaussianProcess(noise=n).fit(X, Y) for n in (BELIEVED, MAYBE_NONE))
+    assert free.noise_here == pytest.approx(believed.noise_here, rel=0.3)
 
 
 def test_the_kernel_is_the_sum_that_the_docs_state() -> None:

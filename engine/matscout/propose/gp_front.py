@@ -14,7 +14,7 @@ from matscout.propose.gp_space import Read
 from matscout.propose.measured_cost import MeasuredCost
 from matscout.propose.observations import feasible, of_space
 from matscout.propose.replicates import pooled
-from matscout.propose.sampler.joint import JointModel, Known, fitted, rows_of
+from matscout.propose.sampler.joint import JointModel, Known, fitted, limit_of, rows_of
 from matscout.propose.toolbox import SpaceTools
 from matscout.surrogate.posterior import GpPosterior
 from matscout.trial import Proposal, State, Target, Value
@@ -56,7 +56,7 @@ def _known(tools: SpaceTools, history: History) -> Known:
     ]
     if several and history.count(State.FAILED, State.INVALID):
         learned.append((WORKS, of_works))
-    limits = [fitted(tools, history, *one) for one in learned]
+    limits = [limit_of(tools, history, *one) for one in learned]
     points = pooled(history.completed)
     good = [t for t in points if feasible(history, t)]
     search: list[GpPosterior] = []

@@ -21,6 +21,7 @@ from matscout.propose.toolbox import SpaceTools
 from matscout.propose.why import explained
 from matscout.surrogate.base import FitFailed, Posterior
 from matscout.surrogate.gp import GaussianProcess, Learned
+from matscout.surrogate.noise_prior import BELIEVED, NoisePrior
 from matscout.surrogate.posterior import GpPosterior
 from matscout.trial import Proposal, Target, Trial
 
@@ -41,15 +42,20 @@ class SpaceModel:
     """
 
     def __init__(
-        self, tools: SpaceTools, history: History, target: Target, read: Read = of_space
+        self,
+        tools: SpaceTools,
+        history: History,
+        target: Target,
+        read: Read = of_space,
+        noise: NoisePrior = BELIEVED,
     ) -> None:
         """`read` makes rows of the history: of_space or of_pool (observations.py)."""
-        self._tools, self._target = tools, target
+        self._tools, self._target, self._noise = tools, target, noise
         data = read(history, target, None)
         learned = self._learned(data, history, read)
         kept = data.only(kept_rows(data.y))
         self._measured, self._X = kept.trials, self._rows(kept.trials)
-        surrogate = GaussianProcess(groups=tools.encoding.groups)
+        surrogate = GaussianProcess(groups=tools.encoding.groups, noise=noise)
         self.posterior: GpPosterior = fit_pooled(surrogate, self._X, kept, learned)
         self._believe(self._rows(data.believed))
 
@@ -93,7 +99,8 @@ class SpaceModel:
             unknown = [bool(np.isnan(part.singles.yvar).any()) for part in (first, data)]
             if unknown[0] == unknown[1]:
                 data = first
-        return learned_once(self._tools.encoding.groups, self._rows(data.trials), data)
+        rows = self._rows(data.trials)
+        return learned_once(self._tools.encoding.groups, rows, data, self._noise)
 
     def _rows(self, trials: Sequence[Trial]) -> Tensor:
         return torch.from_numpy(self._tools.rows(trials))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from matscout.propose.observations import Observations
 from matscout.surrogate.gp import GaussianProcess, Learned
+from matscout.surrogate.noise_prior import BELIEVED, NoisePrior
 
 EVERY_TELL = 50
 """Trials up to which hyperparameters follow each result. Beyond, one more says next to nothing of
@@ -30,21 +31,27 @@ def settled(ended: int) -> int:
     return ended - ended % step
 
 
-def learned_once(groups: list[int], X: Tensor, data: Observations) -> Learned:
+def learned_once(
+    groups: list[int], X: Tensor, data: Observations, noise: NoisePrior = BELIEVED
+) -> Learned:
     """What a Gaussian process learns from single measurements: X (n, d) are the features of the
     rows of `data`. It is kept under the numbers that it is a function of, so that a process that
     has just begun says the same as one that remembers. Raises FitFailed.
     """
     singles = data.singles
     rows = X.numpy()[singles.row]
-    return _learned(tuple(groups), rows.tobytes(), singles.y.tobytes(), singles.yvar.tobytes())
+    numbers = rows.tobytes(), singles.y.tobytes(), singles.yvar.tobytes()
+    return _learned(tuple(groups), noise, *numbers)
 
 
 @lru_cache(maxsize=32)  # more than the models of one ask: a cycle that does not fit hits nothing
-def _learned(groups: tuple[int, ...], rows: bytes, y: bytes, yvar: bytes) -> Learned:
+def _learned(
+    groups: tuple[int, ...], noise: NoisePrior, rows: bytes, y: bytes, yvar: bytes
+) -> Learned:
     X = torch.from_numpy(_numbers(rows).reshape(-1, len(groups)))
     Y, Yvar = torch.from_numpy(_numbers(y)), torch.from_numpy(_numbers(yvar))
-    return GaussianProcess(groups=groups).learn(X, Y.unsqueeze(-1), Yvar.unsqueeze(-1))
+    process = GaussianProcess(groups=groups, noise=noise)
+    return process.learn(X, Y.unsqueeze(-1), Yvar.unsqueeze(-1))
 
 
 def _numbers(raw: bytes) -> NDArray[np.float64]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky, lapack
 
 from matscout.surrogate.kernel import STRETCH
+from matscout.surrogate.noise_prior import NoisePrior
 
 Array = NDArray[np.float64]
 
@@ -67,7 +68,7 @@ class Evidence:
     learned: bool
     shrinkage: Shrinkage
     variances: tuple[LogNormal, LogNormal]
-    noise: LogNormal
+    noise: NoisePrior
     floor: float
 
     def loss(self, theta: Array) -> tuple[float, Array]:

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from matscout.surrogate.kernel import AdditiveMatern
-from matscout.surrogate.model import MIN_NOISE, NOISE_PRIOR, ShrunkGP
+from matscout.surrogate.model import MIN_NOISE, ShrunkGP
+from matscout.surrogate.noise_prior import BELIEVED, NoisePrior
 from matscout.surrogate.posterior import GpPosterior
 from matscout.surrogate.scaling import Standard, UnitBox
 
@@ -33,11 +34,13 @@ class GaussianProcess:
     max_fit  on how many rows, spread evenly over the data, the hyperparameters are fitted at most:
              a fit takes some 30 factorisations, which is seconds beyond a few hundred rows. The
              posterior uses every row
+    noise    what is held of the noise before there are data
     """
 
     bounds: Tensor | None = None
     groups: Sequence[int] | None = None
     max_fit: int = 300
+    noise: NoisePrior = BELIEVED
 
     def fit(self, X: Tensor, Y: Tensor, Yvar: Tensor | None = None) -> GpPosterior:
         """X (n, d), Y (n, 1), Yvar (n, 1) with NaN where unknown; physical units, float64.
@@ -95,10 +98,10 @@ class GaussianProcess:
     def _fit(self, kernel: AdditiveMatern, X: Tensor, y: Tensor, known: Tensor | None) -> float:
         """Fits `kernel` in place; returns the variance of the learned noise."""
         if len(y) == 0:
-            return math.exp(NOISE_PRIOR[0])
+            return math.exp(self.noise.mean)
         if len(y) > self.max_fit:
             part = torch.linspace(0, len(y) - 1, self.max_fit, dtype=torch.float64).round().long()
             X, y, known = X[part], y[part], None if known is None else known[part]
-        model = ShrunkGP(X, y, known, kernel)
+        model = ShrunkGP(X, y, known, kernel, self.noise)
         model.fit_()
         return model.learned_noise

@@ -12,7 +12,6 @@ from gpytorch.constraints import GreaterThan
 from gpytorch.likelihoods import FixedNoiseGaussianLikelihood, GaussianLikelihood
 from gpytorch.likelihoods.noise_models import HomoskedasticNoise
 from gpytorch.means import ZeroMean
-from gpytorch.priors import NormalPrior
 from scipy.optimize import minimize
 from threadpoolctl import ThreadpoolController
 from torch import Tensor
@@ -20,9 +19,7 @@ from torch import Tensor
 from matscout.surrogate.base import FitFailed
 from matscout.surrogate.evidence import Evidence, LogNormal, Shrinkage, grouped_squares
 from matscout.surrogate.kernel import VARIANCE_PRIORS, AdditiveMatern, shrinkage_prior
-
-NOISE_PRIOR = (-3.0, 1.0)
-"""Mean and sd of the log variance, for a target of variance 1: noise is some 5 % of it."""
+from matscout.surrogate.noise_prior import BELIEVED, NoisePrior
 
 MIN_NOISE = 1e-6
 """Of the standardised target: the least that keeps a Cholesky of near-duplicate rows stable."""
@@ -38,15 +35,23 @@ class ShrunkGP(SingleTaskGP):
     where it was not given; None if none was. What is not known is learned, one noise for all.
     """
 
-    def __init__(self, X: Tensor, y: Tensor, known: Tensor | None, kernel: AdditiveMatern) -> None:
+    def __init__(
+        self,
+        X: Tensor,
+        y: Tensor,
+        known: Tensor | None,
+        kernel: AdditiveMatern,
+        noise: NoisePrior = BELIEVED,
+    ) -> None:
         super().__init__(
             X,
             y.unsqueeze(-1),
-            likelihood=_likelihood(known),
+            likelihood=_likelihood(known, noise),
             covar_module=kernel,
             mean_module=ZeroMean(),
             outcome_transform=None,
         )
+        self._noise_prior = noise
 
     @property
     def learned_noise(self) -> float:
@@ -78,7 +83,7 @@ class ShrunkGP(SingleTaskGP):
             self.learns_noise,
             Shrinkage(float(prior.loc[0]), precision),
             (LogNormal(*VARIANCE_PRIORS[0]), LogNormal(*VARIANCE_PRIORS[1])),
-            LogNormal(*NOISE_PRIOR),
+            self._noise_prior,
             MIN_NOISE,
         )
 
@@ -127,11 +132,13 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _likelihood(known: Tensor | None) -> GaussianLikelihood | FixedNoiseGaussianLikelihood:
+def _likelihood(
+    known: Tensor | None, prior: NoisePrior
+) -> GaussianLikelihood | FixedNoiseGaussianLikelihood:
     floor = GreaterThan(MIN_NOISE, transform=torch.exp, inv_transform=torch.log)
     if known is None:
         learned = GaussianLikelihood(noise_constraint=floor)
-        _with_prior(learned.noise_covar)
+        _with_prior(learned.noise_covar, prior)
         return learned
     some_missing = bool(known.isnan().any())
     fixed = FixedNoiseGaussianLikelihood(
@@ -140,11 +147,10 @@ def _likelihood(known: Tensor | None) -> GaussianLikelihood | FixedNoiseGaussian
         noise_constraint=floor,
     )
     if some_missing:
-        _with_prior(fixed.second_noise_covar)
+        _with_prior(fixed.second_noise_covar, prior)
     return fixed
 
 
-def _with_prior(noise: HomoskedasticNoise) -> None:
-    prior = NormalPrior(*NOISE_PRIOR)
-    noise.register_prior("noise_prior", prior, lambda module: module.noise.log())
-    noise.initialize(noise=math.exp(NOISE_PRIOR[0]))
+def _with_prior(noise: HomoskedasticNoise, prior: NoisePrior) -> None:
+    noise.register_prior("noise_prior", prior.for_gpytorch(), lambda module: module.noise.log())
+    noise.initialize(noise=math.exp(prior.mean))

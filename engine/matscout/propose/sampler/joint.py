@@ -24,6 +24,7 @@ from matscout.propose.search import best_new
 from matscout.propose.strategies.pareto import FRONT, hypervolume_gain, layers
 from matscout.propose.strategies.per_target import moments
 from matscout.propose.toolbox import SpaceTools
+from matscout.surrogate.noise_prior import MAYBE_NONE
 from matscout.surrogate.posterior import GpPosterior
 from matscout.trial import Proposal, State, Target, Trial, Value
 
@@ -177,7 +178,7 @@ def joint_model(
     known = Known(
         targets=history.targets,
         objectives=[fitted(tools, history, target, read) for target in history.targets],
-        constraints=[fitted(tools, history, c, of_pool) for c in limits],
+        constraints=[limit_of(tools, history, c, of_pool) for c in limits],
         feasible=good,
         measured=data.trials,
         pending=data.believed,
@@ -189,6 +190,11 @@ def joint_model(
 def fitted(tools: SpaceTools, history: History, target: Target, read: Read) -> GpPosterior:
     """What is believed of `target`, learned from what `read` makes of the history."""
     return SpaceModel(tools, history, target, read).posterior
+
+
+def limit_of(tools: SpaceTools, history: History, target: Target, read: Read) -> GpPosterior:
+    """As `fitted`, of a target that is to be kept: it may turn out to have no noise."""
+    return SpaceModel(tools, history, target, read, MAYBE_NONE).posterior
 
 
 def rows_of(tools: SpaceTools, trials: Sequence[Trial]) -> Tensor:
