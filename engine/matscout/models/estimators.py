@@ -15,6 +15,7 @@ from matscout.errors import InputError, did_you_mean
 from matscout.models.block_matern import BlockMaternClassifier, BlockMaternRegressor
 from matscout.models.boosting import LightGbmClassifier, LightGbmRegressor
 from matscout.models.imbalance.resample import Resampler
+from matscout.models.imbalance.rusboost import RusBoost
 from matscout.models.linear import RidgeLogistic
 from matscout.models.matern import MaternClassifier, MaternRegressor
 from matscout.models.metrics import Task
@@ -89,7 +90,7 @@ class SmoteBagging(ClassifierMixin, BaseEstimator):
 
 BALANCED: dict[str, type[BaseEstimator]] = {
     "balanced_random_forest": balanced.BalancedRandomForestClassifier,
-    "rusboost": balanced.RUSBoostClassifier,
+    "rusboost": RusBoost,
     "easy_ensemble": balanced.EasyEnsembleClassifier,
     "smote_bagging": SmoteBagging,
 }
