@@ -38,6 +38,14 @@ def test_the_best_known_are_those_of_which_most_is_expected() -> None:
     assert best_known(SpaceTools(SPACE), Expects(), []) == []  # type: ignore[arg-type]
 
 
+def test_starts_are_points_of_the_space_that_is_searched() -> None:
+    """Here only with k = "b" and x up to one half."""
+    held = Space((Float("x", 0.0, 0.5), Float("lr", 1e-4, 1.0, log=True), Categorical("k", ("b",))))
+    trials = [trial(0, 0.2, 1.0), trial(1, 0.6, 1.0)]
+    found = best_known(SpaceTools(held), Expects(), trials)  # type: ignore[arg-type]
+    assert found == [{"x": 0.2, "lr": 0.01, "k": "b"}]
+
+
 def test_copies_are_points_of_the_space_near_their_original() -> None:
     tools = SpaceTools(SPACE)
     here = {"x": 0.999, "lr": 0.01, "k": "b"}

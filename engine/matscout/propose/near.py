@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 import torch
 
+from matscout.errors import InputError
 from matscout.parameter import Categorical
 from matscout.propose.sampling import Point, canonical, value_at
 from matscout.propose.toolbox import SpaceTools
+from matscout.space import Space
 from matscout.surrogate.base import Posterior
 from matscout.trial import Trial, Value
 
@@ -27,6 +30,9 @@ def best_known(
 ) -> list[Point]:
     """The points of those `count` of `trials` of which `posterior` expects most, the best first.
 
+    Where parameters are held at a value, the points are moved there; those only that this space has
+    then.
+
     By what is expected rather than by what was measured: under noise the best measurement is the
     luckiest one. BoTorch's `sample_points_around_best` chooses so too.
     """
@@ -34,8 +40,19 @@ def best_known(
         return []
     with torch.no_grad():
         mean, _ = posterior.mean_sd(torch.from_numpy(tools.rows(trials)))
-    first = torch.argsort(-mean, stable=True)[:count].tolist()
-    return [canonical(tools.space, trials[i].params) for i in first]
+    best_first = torch.argsort(-mean, stable=True).tolist()
+    points = (_here(tools.space, canonical(tools.space, trials[i].params)) for i in best_first)
+    return list(islice((point for point in points if point is not None), count))
+
+
+def _here(space: Space, point: Point) -> Point | None:
+    ends = {p.name: (value_at(p, 0.0), value_at(p, 1.0 - 1e-9)) for p in space.parameters}
+    held = {name: low for name, (low, high) in ends.items() if low == high}
+    moved = canonical(space, {**point, **held})
+    try:
+        return space.check(moved)
+    except InputError:
+        return None
 
 
 def copies(tools: SpaceTools, point: Mapping[str, Value], rng: np.random.Generator) -> list[Point]:
