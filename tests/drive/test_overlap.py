@@ -357,6 +357,8 @@ def test_what_a_proposer_raises_is_raised(make_loop: MakeLoop, scripted: Any) ->
             "run.cancel_obsolete: needs every fit",
         ),
         ({"overlap": True, "ahead": 2, "fleet": "inline"}, "run.overlap: needs workers that go on"),
+        ({"gpus": 0.5}, "run.gpus: workers of fleet 'process' have the processor alone"),
+        ({"gpus": 1.0, "fleet": "inline"}, 'use fleet = "ray", or gpus = 0'),
         ({"overlap": 1}, "run.overlap: input should be a valid boolean"),
         ({"overlapp": True}, "unknown key 'overlapp'; did you mean 'overlap'"),
     ],

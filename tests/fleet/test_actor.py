@@ -58,8 +58,9 @@ def test_a_long_attempt_is_listened_to_and_stopped_from_other_threads(folder: Ru
     ("gpu", "seen", "device"), [(False, True, "cpu"), (True, False, "cpu"), (True, True, "cuda:0")]
 )
 def test_the_device_is_a_gpu_where_the_slot_has_a_share_and_torch_sees_one(
-    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, gpu: bool, seen: bool, device: str
-) -> None:
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    gpu: bool, seen: bool, device: str,
+) -> None:  # fmt: skip
     cuda = SimpleNamespace(is_available=lambda: seen)
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=cuda))
     devices: list[str] = []
@@ -73,3 +74,4 @@ def test_the_device_is_a_gpu_where_the_slot_has_a_share_and_torch_sees_one(
     )
     actor.run(order(0, "measure"))
     assert devices == [device]
+    assert ("torch sees none" in caplog.text) == (gpu and not seen), "nobody is slow unawares"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -86,20 +87,24 @@ def test_parts_add_up_to_the_batch() -> None:
 class Memory:
     """A device that takes so many rows at once."""
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, kind: type[RuntimeError] = torch.OutOfMemoryError) -> None:
         self.rows, self.refused, self.seen = rows, 0, []  # type: ignore[var-annotated]
+        self.kind = kind
 
     def __call__(self, net: nn.Module, rows: Tensor) -> Tensor:
         out = net(X[rows])  # layers have drawn and counted before the memory runs out
         if len(rows) > self.rows:
             self.refused += 1
-            raise torch.OutOfMemoryError("planted")
+            raise self.kind("planted: can't allocate memory")
         self.seen.append(len(rows))
         return out
 
 
-def test_out_of_memory_halves_the_parts_and_keeps_the_batch(caplog: Any) -> None:
-    memory = Memory(3)
+@pytest.mark.parametrize("kind", [torch.OutOfMemoryError, RuntimeError])  # of a GPU, and of a CPU
+def test_out_of_memory_halves_the_parts_and_keeps_the_batch(
+    kind: type[RuntimeError], caplog: Any
+) -> None:
+    memory = Memory(3, kind)
     with caplog.at_level(logging.WARNING):
         starved = run(made(forward=memory))
     assert memory.refused == 2 and set(memory.seen) == {2}, "8, then 4, then 2 for good"
@@ -108,6 +113,23 @@ def test_out_of_memory_halves_the_parts_and_keeps_the_batch(caplog: Any) -> None
     assert starved.moves == whole.moves, "as many steps"
     assert weights(starved) == pytest.approx(weights(whole), abs=2e-6)
     assert starved.outputs(np.arange(24)).shape == (24, 1)
+
+
+def test_mixed_precision_is_for_learning_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What judges, and is written down, is said in full precision."""
+    entered: list[torch.dtype] = []
+
+    def autocast(device: str, dtype: torch.dtype) -> Any:
+        entered.append(dtype)
+        return nullcontext()
+
+    monkeypatch.setattr(torch, "autocast", autocast)
+    fit = made()
+    fit._mixed = True  # as on a GPU
+    fit.outputs(np.arange(24))
+    assert not entered
+    run(fit, 1)
+    assert entered == [torch.bfloat16] * 3
 
 
 def test_a_starved_fit_goes_on_bit_for_bit() -> None:

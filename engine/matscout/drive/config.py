@@ -99,6 +99,9 @@ class RunTable(_Table):
         if self.overlap and self.fleet == "inline":
             what = "needs workers that go on while the driver thinks, and fleet 'inline' has none"
             raise InputError("run.overlap", what, 'use fleet = "process", or leave it out')
+        if self.gpus > 0 and self.fleet != "ray":
+            what = f"workers of fleet '{self.fleet}' have the processor alone: Ray lends GPUs"
+            raise InputError("run.gpus", what, 'use fleet = "ray", or gpus = 0')
         return Policy(
             trials=self.trials,
             slots=self.workers,

@@ -24,6 +24,10 @@ class DrawnGraphs:
     structures: Sequence[Structure]
     _tables: dict[tuple[GraphSettings, str], GraphTable] = field(default_factory=dict)
 
+    def __getstate__(self) -> dict[str, object]:
+        here = {key: table for key, table in self._tables.items() if key[1] == _MADE_ON}
+        return {"structures": self.structures, "_tables": here}
+
     def on(self, settings: GraphSettings, cache: Path | None, device: torch.device) -> GraphTable:
         """All crystals, on `device`; neighbours are kept in the folder `cache`, if given."""
         key = (settings, str(device))

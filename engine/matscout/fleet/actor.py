@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -19,6 +20,8 @@ from matscout.fleet.worker_log import log_path, redirect_output
 from matscout.outcome import Outcome
 from matscout.runfolder import RunFolder
 from matscout.trial import Target
+
+log = logging.getLogger(__name__)
 
 
 class AttemptActor:
@@ -125,4 +128,6 @@ class AttemptActor:
             import torch
 
             self._device = "cuda:0" if torch.cuda.is_available() else "cpu"
+            if self._device == "cpu":
+                log.warning("lent a share of a GPU, but torch sees none: on the processor instead")
         return self._device

@@ -14,6 +14,7 @@ from torch_geometric.data import Data
 
 from matscout.models.hyperparameters import GraphSettings
 from matscout.models.neighbors import Neighbors, all_neighbors, nearest
+from matscout.models.passes import sent
 
 
 def crystal_graph(structure: Structure, settings: GraphSettings) -> Data:
@@ -51,19 +52,19 @@ class GraphTable:
     """Many graphs end to end in three flat tensors, so that a batch is four gathers and no loop.
 
     torch_geometric's own collation walks through Python objects; for crystals of some ten atoms
-    that takes longer than the network itself.
+    that takes longer than the network itself. How many atoms and bonds a graph has is known on the
+    CPU, wherever the graphs are: a GPU that was asked for it would be waited for in each batch.
     """
 
     def __init__(self, graphs: Sequence[Data], device: torch.device | str = "cpu") -> None:
         """`graphs` are numbered from 0 in this order."""
-        atoms = torch.tensor([graph.num_nodes for graph in graphs])
-        bonds = torch.tensor([graph.edge_index.shape[1] for graph in graphs])
         self.z = torch.cat([graph.z for graph in graphs]).to(device)
         self.edge_index = torch.cat([graph.edge_index for graph in graphs], dim=1).to(device)
         self.distance = torch.cat([graph.distance for graph in graphs]).to(device)
-        self._atoms, self._bonds = atoms.to(device), bonds.to(device)
-        self._first_atom = (atoms.cumsum(0) - atoms).to(device)
-        self._first_bond = (bonds.cumsum(0) - bonds).to(device)
+        self._atoms = torch.tensor([graph.num_nodes for graph in graphs])
+        self._bonds = torch.tensor([graph.edge_index.shape[1] for graph in graphs])
+        self._first_atom = self._atoms.cumsum(0) - self._atoms
+        self._first_bond = self._bonds.cumsum(0) - self._bonds
 
     def __getstate__(self) -> dict[str, np.ndarray]:
         """As arrays, which Ray hands to the workers of a machine without a copy."""
@@ -81,34 +82,38 @@ class GraphTable:
     def to(self, device: torch.device | str) -> GraphTable:
         """The same graphs there; what is there already is not copied."""
         moved = object.__new__(GraphTable)
-        moved.__dict__ = {name: tensor.to(device) for name, tensor in self.__dict__.items()}
+        flat = {name: getattr(self, name).to(device) for name in ("z", "edge_index", "distance")}
+        moved.__dict__ = {**self.__dict__, **flat}
         return moved
 
     @property
     def sizes(self) -> np.ndarray:
         """Atoms and bonds of each graph, (n,): what it costs in memory."""
-        return (self._atoms + self._bonds).cpu().numpy()
+        return (self._atoms + self._bonds).numpy()
 
     def batch(self, rows: Tensor) -> Data:
         """The graphs of `rows`, (b,), as one: equal to torch_geometric's Batch, field by field."""
-        rows = rows.to(self.z.device)
-        atoms, bonds = self._atoms[rows], self._bonds[rows]
-        atom = _ranges(self._first_atom[rows], atoms)
-        bond = _ranges(self._first_bond[rows], bonds)
-        first = atoms.cumsum(0) - atoms  # where each graph's atoms begin in the batch
-        graph = torch.arange(len(rows), device=rows.device)
+        rows, device = rows.cpu(), self.z.device
+        own, bound = self._atoms[rows], self._bonds[rows]
+        n, e = int(own.sum()), int(bound.sum())
+        first = own.cumsum(0) - own  # where each graph's atoms begin in the batch
+        about = [own, bound, self._first_atom[rows], self._first_bond[rows], first]
+        atoms, bonds, first_atom, first_bond, first = sent(torch.stack(about), device)
+        atom, bond = _ranges(first_atom, atoms, n), _ranges(first_bond, bonds, e)
+        graph = torch.arange(len(rows), device=device)
         return Data(
             z=self.z[atom],
-            edge_index=self.edge_index[:, bond] + first.repeat_interleave(bonds),
+            edge_index=self.edge_index[:, bond] + first.repeat_interleave(bonds, output_size=e),
             distance=self.distance[bond],
-            batch=graph.repeat_interleave(atoms),
-            num_nodes=len(atom),
+            batch=graph.repeat_interleave(atoms, output_size=n),
+            num_nodes=n,
             num_graphs=len(rows),
         )
 
 
-def _ranges(first: Tensor, length: Tensor) -> Tensor:
-    """first[0], first[0] + 1, …, first[1], …: `length[k]` numbers from each `first[k]` on."""
-    ends = length.cumsum(0)
-    steps = torch.arange(int(ends[-1]) if len(ends) else 0, device=first.device)
-    return steps + (first - (ends - length)).repeat_interleave(length)
+def _ranges(first: Tensor, length: Tensor, total: int) -> Tensor:
+    """first[0], first[0] + 1, …, first[1], …: `length[k]` numbers from each `first[k]` on, `total` in
+    all."""
+    starts = length.cumsum(0) - length
+    steps = torch.arange(total, device=first.device)
+    return steps + (first - starts).repeat_interleave(length, output_size=total)

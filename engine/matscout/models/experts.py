@@ -16,7 +16,7 @@ from matscout.models.extractors import Pretrained, Standardise, Views
 from matscout.models.gate import Gate, GateSettings, load_balance, z_loss
 from matscout.models.inputs import ColumnInputs
 from matscout.models.mlp import Mlp
-from matscout.models.recipe import Recipe, outputs_of, squared
+from matscout.models.recipe import outputs_of, squared
 from matscout.models.transfer import HeadSettings
 from matscout.surrogate.scaling import Standard
 
@@ -61,10 +61,8 @@ class MixtureOfExperts:
         scalings = [Standardise(part) for part in features]
         shown = _side_by_side(scalings, features)
         widths = [part.shape[1] for part in features]
-        recipe = Recipe(
-            lambda inputs, outputs: MixtureNetwork(widths, self.head, self.gate),
-            self.head.epochs,
-            self.head.settings,
+        recipe = self.head.recipe(
+            lambda inputs, outputs: MixtureNetwork(widths, self.head, self.gate)
         )
         goal = units(torch.from_numpy(np.asarray(y, dtype=np.float64))).numpy()
         network = recipe.trained(

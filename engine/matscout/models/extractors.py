@@ -61,7 +61,7 @@ class OfColumns:
 
 @dataclass(frozen=True)
 class OfGraphs:
-    """Makes a `CrystalBody`. `device` is where the graphs are."""
+    """Makes a `CrystalBody`."""
 
     settings: CgcnnSettings = field(default_factory=CgcnnSettings)
     graphs: GraphSettings = field(default_factory=GraphSettings)

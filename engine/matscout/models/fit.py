@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,10 @@ from matscout.models import pcgrad, training_state
 from matscout.models.batch_loss import BatchLoss
 from matscout.models.hyperparameters import FitSettings
 from matscout.models.imbalance.batches import balanced_order, balances
-from matscout.models.passes import OUT_OF_MEMORY, Passes, without_gradients
+from matscout.models.passes import Passes, out_of_memory, sent, without_gradients
 
 Forward = Callable[[nn.Module, Tensor], Tensor]
-"""(network, row numbers (b,)) -> raw outputs (b, k)."""
+"""(network, row numbers (b,) on the CPU) -> raw outputs (b, k) where the network is."""
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class Fit:
             self._order = self._drawn()
         while self._position < len(self._bounds):
             start, end = self._bounds[self._position]
-            self._update(torch.from_numpy(self._order[start:end]).to(self._device))
+            self._update(torch.from_numpy(self._order[start:end]))
             self._position += 1
             yield
         loss = float(self._loss_sum) / len(self._rows)
@@ -103,10 +104,11 @@ class Fit:
         self._loss_sum.zero_()
 
     def outputs(self, rows: np.ndarray) -> Tensor:
-        """Raw outputs for `rows`, (b, k), without gradients and with dropout off."""
+        """Raw outputs for `rows`, (b, k), without gradients, with dropout off and in full precision:
+        bfloat16 has eight bits, and a prediction is not averaged as gradients are."""
         self.network.eval()
-        there = torch.tensor(rows, device=self._device)  # rows may not be writable
-        said = without_gradients(self._said, there, self._passes)
+        own = torch.tensor(rows)  # rows may not be writable
+        said = without_gradients(partial(self._forward, self.network), own, self._passes)
         self.network.train()
         return said
 
@@ -170,8 +172,8 @@ class Fit:
             self.optimizer.zero_grad(set_to_none=True)
             try:
                 return self._accumulated(rows)
-            except OUT_OF_MEMORY:
-                if self._at_once == 1 or len(rows) == 1:
+            except Exception as error:
+                if not out_of_memory(error) or self._at_once == 1 or len(rows) == 1:
                     raise
                 self._at_once = max(1, min(self._at_once or len(rows), len(rows)) // 2)
             log.warning("out of memory: parts of %d rows from here on", self._at_once)
@@ -188,16 +190,19 @@ class Fit:
         sums: list[Tensor] = []
         tasks: list[Tensor] = []  # one flat gradient for each, where the loss is a vector
         known = [p for p in self.network.parameters() if p.requires_grad]
-        for part in self._passes.parts(rows, self._at_once):
-            loss = self._objective.part_loss(self._said(part), part, rows)
+        parts = self._passes.parts(rows, self._at_once)
+        there = [sent(part, self._device) for part in parts]
+        batch = torch.cat(there) if len(there) > 1 else there[0]
+        for part, own in zip(parts, there, strict=True):
+            loss = self._objective.part_loss(self._said(part), own, batch)
             if loss.dim():
-                own = [
+                each = [
                     pcgrad.flat(
                         torch.autograd.grad(one, known, retain_graph=True, allow_unused=True), known
                     )
                     for one in loss
                 ]
-                tasks = [a + b for a, b in zip(tasks, own, strict=True)] if tasks else own
+                tasks = [a + b for a, b in zip(tasks, each, strict=True)] if tasks else each
             else:
                 loss.backward()
             sums.append(loss.detach().sum())
@@ -206,7 +211,7 @@ class Fit:
         return torch.stack(sums).sum() if len(sums) > 1 else sums[0]
 
     def _said(self, rows: Tensor) -> Tensor:
-        """Outputs for one part, (b, k), in full precision."""
+        """Outputs for one part, (b, k), as float32."""
         if not self._mixed:
             return self._forward(self.network, rows)
         with torch.autocast("cuda", dtype=torch.bfloat16):

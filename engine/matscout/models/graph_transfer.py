@@ -18,7 +18,7 @@ from matscout.models.extractors import Headed, Standardise
 from matscout.models.fit import Fit, Forward
 from matscout.models.hyperparameters import CgcnnSettings, FitSettings, GraphTransferSettings
 from matscout.models.objective import Objective
-from matscout.models.passes import Passes, without_gradients
+from matscout.models.passes import Passes, sent, without_gradients
 from matscout.models.staged import Stage
 
 Seeded = Callable[[int], np.random.SeedSequence]
@@ -126,7 +126,7 @@ class _Features:
 
     def of(self, body: nn.Module) -> Tensor:
         if self._known is None:
-            rows = torch.arange(len(self._task.graphs), device=self._task.device)
+            rows = torch.arange(len(self._task.graphs))
             body.eval()
             with torch.autocast(self._task.device.type, enabled=False):
                 say = partial(self._task.seen, body)
@@ -137,4 +137,4 @@ class _Features:
         """The forward pass of a `Headed` whose body stays as it is."""
         assert isinstance(network, Headed)
         known = self.of(network.extractor)
-        return torch.as_tensor(network.head(network.scaling(known[rows])))
+        return torch.as_tensor(network.head(network.scaling(known[sent(rows, known.device)])))

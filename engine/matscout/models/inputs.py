@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from matscout.models.hyperparameters import MlpSettings
 from matscout.models.mlp import Mlp
+from matscout.models.passes import sent
 
 _FAR = 10.0  # sd: a network goes on in a straight line, so that it is told no more than this
 
@@ -21,8 +22,11 @@ class Inputs(Protocol):
 
     def __len__(self) -> int: ...
 
+    def to(self, device: torch.device) -> Inputs:
+        """The same rows for a network there."""
+
     def batch(self, rows: Tensor) -> Any:
-        """What a network's `forward` takes for these rows, (b,)."""
+        """What a network's `forward` takes for these rows, (b,), whose numbers are on the CPU."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,11 @@ class ColumnInputs:
     def __len__(self) -> int:
         return len(self.X)
 
+    def to(self, device: torch.device) -> ColumnInputs:
+        return ColumnInputs(self.X.to(device))
+
     def batch(self, rows: Tensor) -> Tensor:
-        return self.X[rows]
+        return self.X[sent(rows, self.X.device)]
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,9 @@ class Chosen:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def to(self, device: torch.device) -> Chosen:
+        return Chosen(self.inputs.to(device), self.rows)
 
     def batch(self, rows: Tensor) -> Any:
         return self.inputs.batch(self.rows[rows])

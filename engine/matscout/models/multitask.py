@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from matscout.models.extractors import ExtractorMaker, Headed, OfColumns, Pretrained, Views
 from matscout.models.inputs import Inputs, Scaled
 from matscout.models.mlp import Mlp
-from matscout.models.recipe import Recipe, outputs_of
+from matscout.models.recipe import outputs_of
 from matscout.models.transfer import HeadSettings
 from matscout.surrogate.scaling import Standard
 
@@ -51,7 +51,7 @@ class MultiTask:
             [u(torch.from_numpy(column)).numpy() for u, column in zip(units, Y.T, strict=True)]
         )
         scaled = Scaled.like(inputs)
-        network = Recipe(self._fresh, self.head.epochs, self.head.settings).trained(
+        network = self.head.recipe(self._fresh).trained(
             scaled(inputs), goal, partial(task_losses, apart=self.surgery), Y.shape[1],
             np.random.SeedSequence([seed, 4]),
         )  # fmt: skip

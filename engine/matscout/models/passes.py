@@ -14,8 +14,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-OUT_OF_MEMORY = (torch.OutOfMemoryError, MemoryError)
+_NO_MEMORY = ("out of memory", "can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED")
 JUDGED_AT_ONCE = 512  # rows in a batch without gradients: some MB for crystals of ten atoms
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether that is all that was wrong. CUDA's allocator has a class of its own for it; torch's for
+    the CPU, cuBLAS and the driver say it in the words of a plain RuntimeError."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+
+
+def sent(rows: Tensor, device: torch.device) -> Tensor:
+    """`rows`, which are on the CPU, on `device`. A GPU is not waited for, as a plain copy would."""
+    if device.type == "cpu":
+        return rows
+    pinned = rows.pin_memory() if device.type == "cuda" else rows
+    return pinned.to(device, non_blocking=True)
 
 
 @dataclass(frozen=True)
@@ -31,20 +47,18 @@ class Passes:
     mixed: bool = False
 
     def parts(self, rows: Tensor, at_once: int = 0) -> list[Tensor]:
-        """`rows` (b,) in parts of `most` by weight and of `at_once` rows, 0: no bound.
+        """`rows` (b,), on the CPU, in parts of `most` by weight and of `at_once` rows, 0: no bound.
 
         The parts are in order of weight, like with like, where the batch has to be cut by weight;
         else `rows` as they are. A last part of one row joins its neighbour where it may.
         """
         bounded = self.sizes is not None and self.most > 0
         if bounded and self.sizes is not None:
-            numbers = rows.cpu().numpy()
-            weights = self.sizes[numbers]
+            weights = self.sizes[rows.numpy()]
             if weights.sum() > self.most:
                 order = np.argsort(weights, kind="stable")
                 ends = _cuts(weights[order], self.most, at_once or len(order))
-                cut = rows[torch.from_numpy(order).to(rows.device)]
-                return list(cut.tensor_split(ends))
+                return list(rows[torch.from_numpy(order)].tensor_split(ends))
         if not at_once or len(rows) <= at_once:
             return [rows]
         parts = list(rows.split(at_once))
@@ -54,8 +68,8 @@ class Passes:
 
 
 def without_gradients(say: Callable[[Tensor], Tensor], rows: Tensor, passes: Passes) -> Tensor:
-    """What `say` says of parts of `rows` (b,), in their order, (b, k). Parts are halved where memory
-    runs out."""
+    """What `say` says of parts of `rows` (b,), which are on the CPU, in their order, (b, k). Parts are
+    halved where memory runs out."""
     most = JUDGED_AT_ONCE
     while True:
         parts = passes.parts(rows, most)
@@ -63,8 +77,8 @@ def without_gradients(say: Callable[[Tensor], Tensor], rows: Tensor, passes: Pas
             with torch.no_grad():
                 said = torch.cat([say(part) for part in parts])
             break
-        except OUT_OF_MEMORY:
-            if most == 1:
+        except Exception as error:
+            if most == 1 or not out_of_memory(error):
                 raise
             most = max(1, min(most, len(rows)) // 2)
     found = torch.empty_like(said)

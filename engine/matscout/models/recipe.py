@@ -50,18 +50,20 @@ class Recipe:
         rows: np.ndarray | None = None,
     ) -> nn.Module:
         """Fitted to `rows` (all, if None; repeats allowed) of inputs and goal (n, …); in `eval`."""
+        device = torch.device(self.device)
+        there = inputs.to(device)
         chosen = np.arange(len(inputs)) if rows is None else np.asarray(rows)
         if len(chosen) < 2:
             chosen = np.repeat(chosen, 2)  # a batch needs two
         fit = Fit(
             lambda: self.make(inputs, outputs),
-            lambda network, some: network(inputs.batch(some)),
+            lambda network, some: network(there.batch(some)),
             _Against(goal, loss, self.device),
             self.settings,
             chosen,
             epochs=self.epochs,
             seed=seed,
-            device=torch.device(self.device),
+            device=device,
         )
         while fit.epoch < self.epochs:
             for _ in fit.run_epoch():
@@ -83,9 +85,10 @@ class _Against(BatchLoss):
 def outputs_of(network: nn.Module, inputs: Inputs) -> Tensor:
     """(n, k) float64 on the CPU, without gradients; the network stays in the mode that it is in."""
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    there = inputs.to(device)
     with torch.no_grad():
-        rows = torch.arange(len(inputs)).to(device)
-        parts = [network(inputs.batch(some)) for some in rows.split(AT_ONCE)]
+        rows = torch.arange(len(inputs))
+        parts = [network(there.batch(some)) for some in rows.split(AT_ONCE)]
         return torch.cat(parts).double().cpu()
 
 

@@ -24,7 +24,7 @@ from matscout.models.extractors import (
     Views,
 )
 from matscout.models.hyperparameters import FitSettings, MlpSettings
-from matscout.models.inputs import Chosen, ColumnInputs, Inputs, Scaled
+from matscout.models.inputs import Chosen, ColumnInputs, Inputs, Maker, Scaled
 from matscout.models.mlp import Mlp
 from matscout.models.recipe import Recipe, outputs_of, squared
 from matscout.surrogate.scaling import Standard
@@ -32,13 +32,19 @@ from matscout.surrogate.scaling import Standard
 
 @dataclass(frozen=True)
 class HeadSettings:
-    """A small head, and how it is fitted; the defaults are the engine's for small tables."""
+    """A small head, and how and where it is fitted; the defaults are the engine's for small tables,
+    which a CPU fits sooner than a GPU."""
 
     size: MlpSettings = field(
         default_factory=lambda: MlpSettings(hidden_features=32, hidden_layers=1)
     )
     epochs: int = 150
     settings: FitSettings = field(default_factory=lambda: FitSettings(lr=5e-3, weight_decay=1e-2))
+    device: str = "cpu"
+
+    def recipe(self, make: Maker) -> Recipe:
+        """These settings for a network of `make`."""
+        return Recipe(make, self.epochs, self.settings, self.device)
 
 
 class FittedTransfer(Protocol):
@@ -64,8 +70,7 @@ class Scratch:
     def fit(self, views: Views, y: np.ndarray, seed: int) -> FittedWhole:
         inputs, units = views[self.view], Standard.of(torch.from_numpy(y))
         scaled = Scaled.like(inputs)
-        recipe = Recipe(self._fresh, self.head.epochs, self.head.settings)
-        network = recipe.trained(
+        network = self.head.recipe(self._fresh).trained(
             scaled(inputs), _goal(units, y), squared, 1, np.random.SeedSequence([seed, 0])
         )
         return FittedWhole(self.view, network, scaled, units)
@@ -88,7 +93,7 @@ class Pairwise:
         features = self.expert.features(views)
         scaling = Standardise(features)
         head = head_on(scaling(features), units, y, self.head, seed)
-        whole = Headed(self.expert.extractor, scaling, head).eval()
+        whole = Headed(self.expert.copied(), scaling, head).to(self.head.device).eval()
         return FittedWhole(self.expert.view, whole, self.expert.scaled, units)
 
 
@@ -110,7 +115,8 @@ class TwoStage:
         assert isinstance(whole, Headed)
         start = Headed(self.expert.copied(), whole.scaling, whole.head, still=True)
         slow = replace(self.head.settings, lr=self.head.settings.lr * self.slower)
-        network = Recipe(lambda inputs, outputs: start, self.epochs, slow).trained(
+        how = replace(self.head, epochs=self.epochs, settings=slow)
+        network = how.recipe(lambda inputs, outputs: start).trained(
             self.expert.scaled(views[self.expert.view]),
             _goal(first.units, y), squared, 1, np.random.SeedSequence([seed, 2]),
         )  # fmt: skip
@@ -177,11 +183,7 @@ def head_on(
     features: Tensor, units: Standard, y: np.ndarray, head: HeadSettings, seed: int
 ) -> nn.Module:
     """A multilayer perceptron on features (n, f) that do not change."""
-    recipe = Recipe(
-        lambda inputs, outputs: Mlp(features.shape[1], outputs, head.size),
-        head.epochs,
-        head.settings,
-    )
+    recipe = head.recipe(lambda inputs, outputs: Mlp(features.shape[1], outputs, head.size))
     return recipe.trained(
         ColumnInputs(features), _goal(units, y), squared, 1, np.random.SeedSequence([seed, 1])
     )

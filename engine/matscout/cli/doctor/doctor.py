@@ -63,7 +63,7 @@ def examine(run: str | None, runs: Path, address: str | None) -> list[Finding]:
         lambda: tokens.check(os.environ, home, address is not None),
         lambda: machine.check_memory(here_too),
         lambda: machine.check_threads(here_too, threads),
-        lambda: gpu.check(table.gpus if table and table.fleet != "ray" else 0.0),
+        lambda: gpu.check(table.gpus if table and address is None else 0.0),
     ]
     if server is not None:
         checks.append(lambda: _journal(server))

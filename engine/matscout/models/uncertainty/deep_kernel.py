@@ -124,7 +124,7 @@ def shown_last(network: nn.Module, inputs: Inputs) -> Tensor:
     handle = last_linear(network).register_forward_pre_hook(lambda _, given: seen.append(given[0]))
     try:
         device = next(network.parameters()).device
-        network(inputs.batch(torch.arange(len(inputs), device=device)))
+        network(inputs.to(device).batch(torch.arange(len(inputs))))
     finally:
         handle.remove()
     return seen[-1].double().cpu()
