@@ -79,3 +79,11 @@ def test_events_whose_commit_went_through_without_an_answer_are_known_again(
         journal.stage(two)
         journal.commit()
         assert [e.body["note"] for e in journal.read()] == ["1", "2"]
+
+
+def test_a_disk_is_filled_only_where_a_log_grows_on_it(tmp_path: Path) -> None:
+    server = Setting(tmp_path, 80, journal="postgresql://here/matscout")
+    every = ["no descriptors", "disk full", "read-only"]
+    assert list(r08._troubles(Setting(tmp_path, 80), mounts=True)) == every
+    assert list(r08._troubles(server, mounts=True)) == ["no descriptors", "read-only"]
+    assert list(r08._troubles(server, mounts=False)) == ["no descriptors"]

@@ -19,9 +19,12 @@ def test_one_of_eight_drives_a_file(tmp_path: Path) -> None:
 
 
 def test_one_of_eight_drives_a_run_on_a_server(tmp_path: Path, postgres_server: Any) -> None:
-    setting = Setting(tmp_path, r14.PROMISE.small, seed=14, journal=postgres_server.url)
+    """With this seed its owner comes to every end that there is."""
+    setting = Setting(tmp_path, r14.PROMISE.small, seed=10, journal=postgres_server.url)
     figure = r14.keep(setting)
     assert figure.holds, figure.said
+    for fate in r14._FATES:
+        assert f"the owner {fate} " in figure.said
 
 
 def test_a_driver_whose_lock_was_taken_away_while_it_stood_still_writes_nothing_more(

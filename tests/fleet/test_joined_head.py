@@ -64,6 +64,7 @@ def test_one_that_cannot_be_reached_from_here_is_nobodys_business(
 def test_the_fleet_leaves_in_words(monkeypatch: pytest.MonkeyPatch, silent_s: float) -> None:
     fleet: Any = RayFleet.__new__(RayFleet)
     fleet._look_at_head_s, fleet._joined = 0.0, SimpleNamespace(silent_s=lambda: silent_s)
+    fleet._places = SimpleNamespace(answer=lambda: None)
     if silent_s < _HEAD_SILENT_S:
         fleet._require_head()
     else:

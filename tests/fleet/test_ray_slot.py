@@ -28,15 +28,14 @@ def test_a_worker_needs_its_whole_share_on_one_living_node() -> None:
 def test_a_person_is_told_when_workers_wait_and_when_they_no_longer_do() -> None:
     room = Room(4)
     late_s = 100.0 + TELL_AFTER_S
-    assert room.note(2, 100.0, late_s - 1.0, lambda: 2) == "", "a start takes its time"
-    told = room.note(2, 100.0, late_s, lambda: 2)
+    assert room.note(2, 100.0, late_s - 1.0, 2) == "", "a start takes its time"
+    assert room.note(2, 100.0, late_s, None) == "", "nobody knows yet how much room there is"
+    told = room.note(2, 100.0, late_s, 2)
     assert told == (
         "2 of 4 workers have a place in the Ray cluster; it has room for 2: "
         "what the others would do waits for a worker"
     )
-    assert room.note(2, 100.0, late_s + 60.0, lambda: 2) == "", "once"
-    assert "3 of 4" in room.note(3, 100.0, late_s + 90.0, lambda: 4)
-    assert room.note(4, 0.0, late_s + 99.0, lambda: 4) == (
-        "all 4 workers have a place in the Ray cluster"
-    )
-    assert room.note(4, 0.0, late_s + 99.0, lambda: 4) == ""
+    assert room.note(2, 100.0, late_s + 60.0, 2) == "", "once"
+    assert "3 of 4" in room.note(3, 100.0, late_s + 90.0, 4)
+    assert room.note(4, 0.0, late_s + 99.0, 4) == ("all 4 workers have a place in the Ray cluster")
+    assert room.note(4, 0.0, late_s + 99.0, 4) == ""

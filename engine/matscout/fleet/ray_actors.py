@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import signal
 import time
 from collections import deque
@@ -12,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 import ray
-from ray.exceptions import NodeDiedError, OutOfMemoryError, RayError, RayTaskError
+from ray.exceptions import RayError
 
 from matscout.errors import InputError, RunFailed, one_line
 from matscout.evaluate.process_tree import family, kill_family, send
@@ -20,11 +19,13 @@ from matscout.fleet.actor import AttemptActor
 from matscout.fleet.base import EvaluatorFactory
 from matscout.fleet.outbox import Outbox
 from matscout.fleet.pinned import MARK, new_mark, pinned, python_path
+from matscout.fleet.ray_death import NODE_DIED, cause_of
 from matscout.fleet.ray_local import JoinedHead, connected, head_died, require_resources
-from matscout.fleet.ray_slot import Room, Slot, places
+from matscout.fleet.ray_places import Found, Places
+from matscout.fleet.ray_slot import Room, Slot
 from matscout.fleet.running import MadeUp, Running
 from matscout.fleet.worker import assignment_to_json
-from matscout.fleet.worker_log import fatal_signal, last_line, log_path, oom_kills, size_of
+from matscout.fleet.worker_log import log_path, oom_kills, size_of
 from matscout.outcome import NEVER_BEGAN, Assignment, Kind, Outcome
 from matscout.runfolder import RunFolder
 from matscout.trial import Target
@@ -43,7 +44,11 @@ _HEAD_SILENT_S = 40.0
 """After so long the head of a cluster that was joined is given up: in time to leave in order, since
 Ray ends the driver 20 s later."""
 
-_NODE_DIED = "its node died"
+_NODES_LOOK_S = 2.0
+"""How often the head is asked which nodes will go, and where workers are that take long to come up."""
+
+_LAST_LOOK_S = 1.0
+"""How long an answer to that is waited for before Ray is left: not to leave in the middle of it."""
 
 _GROUPS = {"reports": 1, "control": 1, "watch": 1}
 
@@ -89,12 +94,13 @@ class RayFleet:
         self._gpu = gpus > 0
         self._share = {"num_cpus": cpus, "num_gpus": gpus, "resources": dict(resources or {})}
         self._closed = False
-        self._look_at_head_s = 0.0
+        self._look_at_head_s = self._look_at_nodes_s = 0.0
         self._refs: dict[Any, tuple[Slot, str]] = {}
         self._waiting: deque[Running] = deque()
         self._made_here: list[Outcome] = []
         self._made_up = MadeUp(self._outbox)
-        self._room, self._notes = Room(slots), list[str]()
+        self._room, self._places, self._there = Room(slots), Places(self._share), Found()
+        self._notes: list[str] = []
         self._folder.outbox.mkdir(0o700, parents=True, exist_ok=True)
         self._disconnect = connected(address, slots, self._share)
         # Through Ray's own client the head is asked by another process, which may see more.
@@ -103,6 +109,10 @@ class RayFleet:
         try:
             if address is None:
                 require_resources(slots, self._share)
+            # Once: whoever makes one when the head is gone waits for it.
+            self._actor = ray.remote(
+                **self._share, max_restarts=0, max_task_retries=0, concurrency_groups=_GROUPS
+            )(AttemptActor)
             self._arguments = [_put(factory), ray.put(tuple(targets))]
             self._shared = None if shared is None else ray.put(shared)
             names = [f"ray-{i}" for i in range(slots)]
@@ -178,6 +188,7 @@ class RayFleet:
                 assignment, slot.running = slot.running.assignment, None
                 self._outbox.locks.clear(assignment.trial, assignment.attempt)
         self._refs.clear()
+        self._places.answer(_LAST_LOOK_S)
         self._disconnect()
 
     def pids(self) -> list[int]:
@@ -187,6 +198,8 @@ class RayFleet:
     def _hand_over(self) -> None:
         """Give what waits to actors that are ready; see to it that there will be actors for the rest."""
         for slot in self._slots:
+            if slot.leaving and slot.running is None:
+                self._kill(slot)
             if self._waiting and slot.idle:
                 running = slot.running = self._waiting.popleft()
                 running.began_s = time.monotonic()
@@ -200,14 +213,7 @@ class RayFleet:
         slot.mark, slot.asked_s = new_mark(), time.monotonic()
         slot.oom_kills, slot.log_start = oom_kills(), size_of(slot.log)
         environment = {**pinned(self._threads), MARK: slot.mark, "PYTHONPATH": python_path()}
-        as_actor = ray.remote(
-            **self._share,
-            max_restarts=0,
-            max_task_retries=0,
-            concurrency_groups=_GROUPS,
-            runtime_env={"env_vars": environment},
-        )
-        slot.actor = as_actor(AttemptActor).remote(
+        slot.actor = self._actor.options(runtime_env={"env_vars": environment}).remote(
             *self._arguments,
             str(self._folder.root),
             slot.name,
@@ -227,16 +233,35 @@ class RayFleet:
             self._look_at_head_s = now_s + _HEAD_LOOK_S
             if name := head_died():
                 raise RunFailed(f"Ray's {name} died; nothing that was measured is lost: resume")
-            if self._joined is not None and self._joined.silent_s() >= _HEAD_SILENT_S:
+            silent_s = 0.0 if self._joined is None else self._joined.silent_s()
+            if silent_s >= _HEAD_SILENT_S:
                 what = f"the head of the Ray cluster has not answered for {_HEAD_SILENT_S:g} s"
                 raise RunFailed(f"{what}; nothing that was measured is lost: resume")
+            self._look_at_nodes(now_s, ask=not silent_s)
+
+    def _look_at_nodes(self, now_s: float, ask: bool) -> None:
+        """Find out which workers' nodes will go, and which workers hang, and do not wait for a place."""
+        if (found := self._places.answer()) is not None:
+            self._there, going = found, list[str]()
+            for slot in [s for s in self._slots if s.actor is not None and s.mark in found.nodes]:
+                slot.placed_s = now_s if slot.placed_s is None else slot.placed_s
+                was, slot.leaving = slot.leaving, found.nodes[slot.mark] in found.leaving
+                going += [slot.name] if slot.leaving and not was else []
+            if going:
+                said = f"the cluster is about to lose the place of {', '.join(going)}"
+                self._notes.append(f"{said}: nothing more is begun there")
+        if ask and now_s >= self._look_at_nodes_s:
+            self._look_at_nodes_s = now_s + _NODES_LOOK_S
+            there = [slot for slot in self._slots if slot.actor is not None]
+            late = frozenset(slot.mark for slot in there if slot.waits_long(now_s))
+            self._places.ask({slot.mark: slot.actor for slot in there}, late)
 
     def _look_for_room(self) -> None:
         """Note it if workers wait for a place."""
         now_s = time.monotonic()
-        coming = [slot.asked_s for slot in self._slots if slot.coming and slot.up_s is None]
+        coming = [slot.asked_s for slot in self._slots if slot.waits]
         up, since_s = self.slots - len(coming), min(coming, default=now_s)
-        if said := self._room.note(up, since_s, now_s, lambda: places(ray.nodes(), self._share)):
+        if said := self._room.note(up, since_s, now_s, self._there.room):
             self._notes.append(said)
 
     def _listen(self) -> float:
@@ -298,9 +323,9 @@ class RayFleet:
     def _bury(self, slot: Slot, error: Exception) -> list[Outcome]:
         """The reports that were on their way. The attempt's end is made up."""
         reports = self._fetched_before(slot)
-        cause = _cause(slot, error)
+        cause = cause_of(slot, error)
         running, slot.running = slot.running, None
-        if running is None and not slot.ready and cause != _NODE_DIED and self._waiting:
+        if running is None and not slot.ready and cause != NODE_DIED and self._waiting:
             # One that never comes up would else be begun anew for ever, and nobody would be told why.
             running = self._waiting.popleft()
         self._kill(slot)
@@ -321,7 +346,7 @@ class RayFleet:
             running = slot.running
             if slot.failure is not None and now_s >= slot.failed_s + _LAST_WORD_S:
                 self._made_here += self._bury(slot, slot.failure)
-            elif now_s >= slot.late_at_s:
+            elif now_s >= slot.late_at_s and not self._has_answered(slot):
                 self._kill(slot)
                 if self._waiting:
                     late = self._waiting.popleft().ended_by_force(now_s, slot.name)
@@ -335,6 +360,11 @@ class RayFleet:
             else:
                 running.terminated = True
                 self._signal(slot, signal.SIGTERM)
+
+    def _has_answered(self, slot: Slot) -> bool:
+        """Whether it came up while the driver was thinking, and is still to be heard."""
+        own = [r for r, (s, kind) in self._refs.items() if s is slot and kind in ("hello", "ready")]
+        return bool(own and ray.wait(own, timeout=0.0, fetch_local=False)[0])
 
     def _signal(self, slot: Slot, signum: int) -> Any:
         """Signal what the worker has started, not the worker: Ray answers SIGTERM in its own way."""
@@ -355,25 +385,6 @@ class RayFleet:
             ray.kill(slot.actor, no_restart=True)
         self._refs = {r: (s, kind) for r, (s, kind) in self._refs.items() if s is not slot}
         slot.empty()
-
-
-def _cause(slot: Slot, error: Exception) -> str:
-    """Why an actor died. Ray says little, so the worker's log and the kernel are asked first."""
-    text = str(error)
-    if isinstance(error, OutOfMemoryError):
-        return "out of memory: Ray killed it"
-    if isinstance(error, NodeDiedError) or "node has died" in text:
-        return _NODE_DIED
-    if isinstance(error, RayTaskError) or "creation task" in text:
-        return one_line(text.strip().splitlines()[-1])[:300]
-    if name := fatal_signal(slot.log, slot.log_start):
-        return name
-    if code := re.search(r"exit code (\d+)", text):
-        return f"exit code {code[1]}"
-    if slot.is_here and oom_kills() > slot.oom_kills:
-        return "out of memory: the kernel killed it"
-    last = last_line(slot.log, slot.log_start)
-    return f"SIGKILL, or an exit; its log ends with: {last}" if last else "SIGKILL, or an exit"
 
 
 def _put(factory: EvaluatorFactory) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,12 @@ TELL_AFTER_S = 15.0
 
 @dataclass(eq=False)
 class Slot:
-    """An actor is asked for, is up (its process runs), is ready (its evaluator is made), and works.
+    """An actor is asked for, is placed (a node gives it a process), is up (the process has answered),
+    is ready (its evaluator is made), and works.
 
     How long it waits for a place in the cluster is not counted: that may grow, or others may leave.
+    That it was placed is looked for, and noted in `placed_s`, only where it takes long to come up.
+    leaving: its node will go, so that nothing more is begun there.
     """
 
     name: str
@@ -30,8 +33,10 @@ class Slot:
     actor: Any = None
     mark: str = ""
     asked_s: float = 0.0
+    placed_s: float | None = None
     up_s: float | None = None
     ready: bool = False
+    leaving: bool = False
     pid: int = 0
     host: str = ""
     running: Running | None = field(default=None)
@@ -41,7 +46,7 @@ class Slot:
     @property
     def idle(self) -> bool:
         """Whether it can begin an attempt at once."""
-        return self.ready and self.running is None and self.failure is None
+        return self.ready and self.running is None and self.failure is None and not self.leaving
 
     @property
     def coming(self) -> bool:
@@ -49,9 +54,20 @@ class Slot:
         return self.actor is not None and not self.ready and self.failure is None
 
     @property
+    def waits(self) -> bool:
+        """Whether, as far as is known, it waits for a place in the cluster."""
+        return self.coming and self.up_s is None and self.placed_s is None
+
+    def waits_long(self, now_s: float) -> bool:
+        """Whether it has waited for so long that a person is told."""
+        return self.waits and now_s >= self.asked_s + TELL_AFTER_S
+
+    @property
     def late_at_s(self) -> float:
-        """When one that is up will have taken too long to make its evaluator; infinity if never."""
-        return math.inf if self.up_s is None or self.ready else self.up_s + START_S
+        """When one that has a process will have taken too long to come up, or to make its evaluator;
+        infinity if never."""
+        since_s = self.placed_s if self.up_s is None else self.up_s
+        return math.inf if since_s is None or self.ready else since_s + START_S
 
     @property
     def is_here(self) -> bool:
@@ -63,8 +79,8 @@ class Slot:
 
     def empty(self) -> None:
         """Forget the actor."""
-        self.actor, self.up_s, self.ready = None, None, False
-        self.pid, self.host, self.failure = 0, "", None
+        self.actor, self.placed_s, self.up_s, self.ready = None, None, None, False
+        self.pid, self.host, self.failure, self.leaving = 0, "", None, False
 
 
 def places(nodes: list[dict[str, Any]], share: Mapping[str, Any]) -> int:
@@ -90,16 +106,17 @@ class Room:
     slots: int
     told: int = -1
 
-    def note(self, up: int, since_s: float, now_s: float, there: Callable[[], int]) -> str:
-        """One line if there is news, else nothing. up: workers whose process runs, or that nobody
-        asked for yet. since_s: when the first of the others was asked for. there: see `places`."""
+    def note(self, up: int, since_s: float, now_s: float, there: int | None) -> str:
+        """One line if there is news, else nothing. up: workers that have a place, or that nobody
+        asked for yet. since_s: when the first of the others was asked for. there: see `places`; None
+        while that is being found out."""
         if up >= self.slots:
             news, self.told = self.told >= 0, -1
             return f"all {self.slots} workers have a place in the Ray cluster" if news else ""
-        if up == self.told or now_s < since_s + TELL_AFTER_S:
+        if up == self.told or now_s < since_s + TELL_AFTER_S or there is None:
             return ""
         self.told = up
         said = f"{up} of {self.slots} workers have a place in the Ray cluster; "
-        if (found := there()) < self.slots:
-            return said + f"it has room for {found}: what the others would do waits for a worker"
+        if there < self.slots:
+            return said + f"it has room for {there}: what the others would do waits for a worker"
         return said + "the others wait for one, which takes time or is taken: their work waits"

@@ -64,6 +64,26 @@ def test_the_page_tells_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "slowest, s: 0.25" in page and "**R11.** R11 holds" in page
 
 
+def test_the_figures_of_other_stores_and_fleets_are_kept_beside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "faults.json"
+    assert faults("--only", "R1", "--rounds", "4", "--out", str(out)) == 0
+    result = json.loads(out.read_text())
+    there = result["figures"].pop("R1 sqlite process")
+    where = ("R1 postgresql process", "R1 postgresql ray", "R1 sqlite ray")
+    result["figures"] = dict.fromkeys(where, there)
+    out.write_text(json.dumps(result))
+    assert faults("--only", "R1", "--rounds", "3", "--out", str(out), "--merge") == 0
+    capsys.readouterr()
+    assert faults("--render", str(out)) == 0
+    page = capsys.readouterr().out
+    for name in where:
+        assert f"| R1 | {', '.join(name.split()[1:])} | 4 of 5 | 4 of 4 |" in page
+    assert "| R1 | sqlite, process | 3 of 5 | 3 of 3 |" in page
+    assert page.count("**R1.**") == 1 and page.count("- `matscout bench faults --only R1") == 4
+
+
 @pytest.mark.parametrize(
     "words,said",
     [

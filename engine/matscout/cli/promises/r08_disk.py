@@ -113,10 +113,8 @@ def _was_at_work(lab: Laboratory) -> bool:
 def _real(setting: Setting, rounds: int, tally: Tally) -> str:
     """A disk that fills up under a driver and its workers, one that is read-only when a driver starts,
     and no descriptors left."""
-    troubles: dict[str, Callable[[Laboratory], str]] = {"no descriptors": _no_descriptors}
     mounts = _can_mount(setting.folder)
-    if mounts:
-        troubles |= {"disk full": _fills_up, "read-only": _read_only}
+    troubles = _troubles(setting, mounts)
     counts = dict.fromkeys(troubles, 0)
     for number in range(rounds):
         name = list(troubles)[number % len(troubles)]
@@ -132,6 +130,13 @@ def _real(setting: Setting, rounds: int, tally: Tally) -> str:
         "on a tmpfs of 1 MiB" if mounts else "nothing may be mounted here, so injected faults only"
     )
     return f"{where}: " + ", ".join(f"{name} {count} times" for name, count in counts.items())
+
+
+def _troubles(setting: Setting, mounts: bool) -> dict[str, Callable[[Laboratory], str]]:
+    """What is done to a run. On a server nothing fills its disk, which has no log to grow."""
+    found: dict[str, Callable[[Laboratory], str]] = {"no descriptors": _no_descriptors}
+    found |= {"disk full": _fills_up} if mounts and setting.journal == SQLITE else {}
+    return found | ({"read-only": _read_only} if mounts else {})
 
 
 def _fills_up(lab: Laboratory) -> str:

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -88,7 +89,9 @@ class Node:
 class RayNodes:
     """The nodes. A context: at its end none of their processes is left."""
 
-    def __init__(self) -> None:
+    def __init__(self, ip: str = "") -> None:
+        """ip: the head's; what Ray finds, if empty."""
+        self._ip = ip
         # Directly below /tmp: the path of a socket may have 107 characters.
         place = "/tmp" if os.access("/tmp", os.W_OK) else None  # noqa: S108 (mkdtemp makes it 0700)
         self.home = Path(tempfile.mkdtemp(prefix="mt-ray-", dir=place))
@@ -114,8 +117,13 @@ class RayNodes:
         """The nodes that are up, without the head. Where less than `count` are or soon will be, others
         are begun, and not waited for: that takes seconds."""
         for _ in range(count - sum(not n.ended for n in self.nodes if n is not self.head)):
-            self._begin(self._joining(), cpus)
+            # An address of its own on the loopback interface, as if it were another machine.
+            self.join(f"127.0.1.{self._made + 1}", cpus)
         return self.others
+
+    def join(self, ip: str, cpus: int = 1, inside: Sequence[str] = ()) -> Node:
+        """Begin another node, and do not wait for it. inside: a command that runs the one after it."""
+        return self._begin([f"--address={self.address}", f"--node-ip-address={ip}"], cpus, inside)
 
     def drain(self, node: Node, within_s: int) -> bool:
         """Tell the cluster that a node will go in so many seconds, as a spot market does."""
@@ -160,6 +168,7 @@ class RayNodes:
     def _head(self) -> Node:
         """`ray start` gives a node up that needs more than 30 s, as on a busy machine: try again."""
         words = ["--head", "--port=0", "--include-dashboard=false", f"--temp-dir={self.home}"]
+        words += [f"--node-ip-address={self._ip}"] if self._ip else []
         for _ in range(_TRIES):
             head = self._begin(words, 0)
             eventually(lambda head=head: head.ready or head.ended, _PATIENCE_S)  # type: ignore[misc]
@@ -168,18 +177,14 @@ class RayNodes:
             head.kill()
         raise RunFailed(f"ray start did not come up: {head.last_words[-300:]}")
 
-    def _joining(self) -> list[str]:
-        # An address of its own on the loopback interface, as if it were another machine.
-        return [f"--address={self.address}", f"--node-ip-address=127.0.1.{self._made + 1}"]
-
-    def _begin(self, words: list[str], cpus: int) -> Node:
+    def _begin(self, words: list[str], cpus: int, inside: Sequence[str] = ()) -> Node:
         self._made += 1
         name = f"node-{self._made}"
         log = self.home / f"{name}.log"
         mark = f"{self.home.name}-{name}"
         command = [
-            *_RAY, "start", "--block", "--disable-usage-stats", f"--num-cpus={cpus}", "--num-gpus=0",
-            f"--object-store-memory={_STORE_BYTES}", *words,
+            *inside, *_RAY, "start", "--block", "--disable-usage-stats", "--num-gpus=0",
+            f"--num-cpus={cpus}", f"--object-store-memory={_STORE_BYTES}", *words,
         ]  # fmt: skip
         marks = {_MARK: mark, _MARK_OF_ALL: self.home.name}
         environment = {**os.environ, **marks, "PYTHONPATH": python_path()}
