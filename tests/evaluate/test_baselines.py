@@ -15,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from matscout.drive.baselines import keep_baselines, read_baselines
+from matscout.evaluate import baselines
 from matscout.evaluate.trainer_tabular import TabularTrainer
 from matscout.runfolder import RunFolder
 
@@ -83,6 +84,25 @@ def test_they_are_kept_for_the_same_data_and_made_anew_for_others(
     keep_baselines(run, trainer(tmp_path, folds=4))
     assert len(made) == 2 and len(read_baselines(run)["models"]["linear"]["scores"]) == 4
     assert not list(tmp_path.glob(".baselines*"))
+    # What an earlier version measured on these data is theirs, too.
+    monkeypatch.setattr(TabularTrainer, "is_baseline", lambda self, digest_of: True)
+    keep_baselines(run, trainer(tmp_path, folds=2))
+    assert len(made) == 2
+    monkeypatch.setattr(TabularTrainer, "target_name", "another")
+    keep_baselines(run, trainer(tmp_path, folds=2))
+    assert len(made) == 3
+
+
+def test_it_is_said_what_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    believing = trainer(tmp_path, model="gaussian_process", metric="nll", folds=2)
+    for place, (one, most) in enumerate(((believing, 10**6), (trainer(tmp_path, folds=2), 10))):
+        monkeypatch.setattr(baselines, "MOST", most)
+        (folder := tmp_path / str(place)).mkdir()
+        keep_baselines(RunFolder(folder), one, 1, said.append)
+    assert said == [
+        "measuring a dummy on the same folds", "measuring a dummy and a linear model on the same folds"
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"digest": 3}', "\x00", '{"models": 1}'])

@@ -43,11 +43,25 @@ def test_the_true_uncertainty_beats_one_too_small_and_one_too_large(name: str) -
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_uncertainty_is_no_score(name: str) -> None:
-    for sd in (0.0, -1.0, np.nan, np.inf):
+    for sd in (-1.0, np.nan, np.inf):
         assert np.isnan(METRICS[name].score(np.zeros(2), np.array([[0.0, 1.0], [0.0, sd]])))
     with pytest.raises(InputError, match="states none; in the evaluator tabular: uncertain"):
         metric(name, "regression")
     assert set(BELIEVING) <= set(models_for("regression"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_certainty_is_scored_as_the_limit_of_small_uncertainties(name: str) -> None:
+    """An sd of 0: right on the first row, wrong on the second. A density has no such limit."""
+    y, mean = np.array([1.0, 3.0, -2.0]), np.array([1.0, 2.5, 0.0])
+    near, sure = (np.column_stack([mean, [sd, sd, 1.0]]) for sd in (1e-9, 0.0))
+    found = METRICS[name].score(y, sure)
+    if name == "nll":
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(METRICS[name].score(y, near), abs=1e-8)
+    if name == "crps":
+        assert METRICS[name].score(y[:2], sure[:2]) == 0.25
 
 
 def test_gaussian_processes_say_the_sd_of_a_measurement() -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from matscout.checkpoint import write_durably
 from matscout.runfolder import RunFolder
+
+_SAID = {"dummy": "a dummy", "linear": "a linear model", "random forest": "a random forest"}
 
 
 class HasBaselines(Protocol):
@@ -19,8 +21,11 @@ class HasBaselines(Protocol):
         """What the objective is measured as."""
 
     @property
-    def baseline_digest(self) -> str:
-        """Of all that the baselines depend on."""
+    def baseline_names(self) -> Sequence[str]:
+        """What `baselines` measures."""
+
+    def is_baseline(self, digest_of: str) -> bool:
+        """Whether baselines with that digest are those of its data."""
 
     def baselines(self, jobs: int) -> dict[str, Any]:
         """See `matscout.evaluate.baselines`."""
@@ -38,10 +43,12 @@ def keep_baselines(
     They can be had again at any time, so the file is no part of the journal.
     """
     known, target = read_baselines(folder), trainer.target_name
-    if known and known["digest"] == trainer.baseline_digest and known["target"] == target:
+    if known and known["target"] == target and trainer.is_baseline(known["digest"]):
         return
     if say is not None:
-        say("measuring a dummy, a linear model and a random forest on the same folds")
+        *first, last = (_SAID.get(name, name) for name in trainer.baseline_names)
+        said = f"{', '.join(first)} and {last}" if first else last
+        say(f"measuring {said} on the same folds")
     found = {**trainer.baselines(jobs), "target": target}
     draft = folder.baselines.with_name(f".{folder.baselines.name}.{os.getpid()}")
     try:

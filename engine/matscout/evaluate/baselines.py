@@ -63,6 +63,11 @@ def baselines(data: TabularData, jobs: int = 1) -> dict[str, Any]:
     }
 
 
+def names(data: TabularData) -> tuple[str, ...]:
+    """Of the models that `baselines` measures."""
+    return ("dummy", *(name for name, _ in _estimators(data, 1)))
+
+
 def _estimators(data: TabularData, jobs: int) -> Iterator[tuple[str, BaseEstimator]]:
     numbers = data.metric.task == "regression"
     if data.metric.sees == "belief":  # neither states an uncertainty

@@ -224,6 +224,12 @@ class TabularTrainer(TrainerOptions):
         """Changes with the data, the folds, the objective and the metric; not with the model."""
         return digest(self.data.digest, self.metric, self.objective)
 
+    @property
+    def baseline_names(self) -> tuple[str, ...]:
+        from matscout.evaluate.baselines import names
+
+        return names(self.data)
+
     def is_baseline(self, digest_of: str) -> bool:
         """Whether baselines with that digest are of these data, be it by an earlier version."""
         if digest_of == self.baseline_digest:

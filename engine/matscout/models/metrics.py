@@ -34,10 +34,10 @@ class Metric:
 
     def score(self, truth: np.ndarray, predicted: np.ndarray) -> float:
         """The metric of (n,) against (n,), or (n, 2) of beliefs; NaN where a prediction is not finite,
-        or an sd not positive."""
+        or an sd below 0."""
         if not np.isfinite(predicted).all():
             return float("nan")
-        if self.sees == "belief" and not (predicted[:, 1] > 0).all():
+        if self.sees == "belief" and not (predicted[:, 1] >= 0).all():
             return float("nan")
         if self.sees == "score" and len(np.unique(truth)) < 2:
             return float("nan")  # a ranking of one class alone has no value

@@ -22,10 +22,11 @@ from matscout.models.hyperparameters import (
     MlpSettings,
 )
 from matscout.models.inputs import ColumnInputs, MlpMaker, Scaled
+from matscout.models.metrics import METRICS
 from matscout.models.mlp import Mlp
 from matscout.models.recipe import Recipe, outputs_of, penultimate_of, squared
 from matscout.models.uncertainty.bagging import BaggedNetworks
-from matscout.models.uncertainty.belief import Belief
+from matscout.models.uncertainty.belief import Belief, UncertainModel
 from matscout.models.uncertainty.deep_kernel import DeepKernelModel, shown_last
 from matscout.models.uncertainty.dropout import DropoutModel, thinned
 from matscout.models.uncertainty.ensemble import CalibratedEnsemble
@@ -329,6 +330,21 @@ def test_a_forest_without_splits_gives_the_samples_quantiles() -> None:
     assert fitted.quantiles(np.zeros((1, 1)), [0.05, 0.5, 1.0]).tolist() == [[5.0, 50.0, 100.0]]
     assert fitted.predict(np.zeros((1, 1))).aleatoric == pytest.approx(y.std())
     assert fitted.predict(np.zeros((1, 1))).epistemic == pytest.approx(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize("forest", [QuantileForest(20), JackknifeForest(20)])
+@pytest.mark.parametrize("many", [30, 20])
+def test_a_forest_is_never_quite_sure(forest: UncertainModel, many: int) -> None:
+    """Leaves of equal targets, or all of them equal: a thousandth of the targets' spread is left."""
+    y = np.where(np.arange(30) < many, 5.0, 9.0)
+    X = np.column_stack([y, y])
+    belief = forest.fit(X, y).predict(X)
+    least = 1e-3 * (y.std() or 1.0)
+    assert (belief.aleatoric >= least * (1 - 1e-12)).all()
+    if isinstance(forest, QuantileForest) and many == len(y):
+        assert belief.mean == pytest.approx(y) and belief.sd == pytest.approx(least)
+    for name in ("nll", "crps", "coverage_error", "miscalibration_area"):
+        assert np.isfinite(METRICS[name].score(y, np.column_stack([belief.mean, belief.sd])))
 
 
 def test_the_jackknife_of_a_bagged_mean_is_known() -> None:

@@ -9,6 +9,11 @@ import numpy as np
 
 from matscout.models.inputs import Inputs
 
+LEAST_SD = 1e-3
+"""Of a measurement, where the training targets' sd is 1. A few equal targets say that the noise is
+small, and not that it is none, for which no likelihood has a number. Lakshminarayanan, Pritzel,
+Blundell, NeurIPS 2017 (section 2.2.1) keep variances above 1e-6."""
+
 
 @dataclass(frozen=True)
 class Belief:
@@ -43,6 +48,12 @@ class UncertainModel(Protocol):
         """X n rows (arrays are (n, d)), y (n,) physical units, n >= 2. Everything that is scaled is
         scaled by these rows alone. ValueError for shapes that do not agree or values that are not
         finite."""
+
+
+def least_variance(y: np.ndarray) -> float:
+    """By LEAST_SD, in the squared unit of the training targets y (n,), whose sd counts as 1 if all are
+    equal."""
+    return float((LEAST_SD * (np.std(y) if np.ptp(y) > 0 else 1.0)) ** 2)
 
 
 def check_rows(inputs: Inputs, y: np.ndarray, least: int = 2) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 
 from matscout.models.inputs import ColumnInputs, Inputs
-from matscout.models.uncertainty.belief import Belief, check_rows
+from matscout.models.uncertainty.belief import Belief, check_rows, least_variance
 from matscout.models.uncertainty.quantile_forest import grown, table_of
 
 
@@ -72,14 +72,15 @@ def infinitesimal_jackknife(votes: np.ndarray, drawn: np.ndarray) -> np.ndarray:
 
 def _noise(fitted: FittedJackknife, table: np.ndarray, y: np.ndarray) -> float:
     """Mean squared out-of-bag error less the mean epistemic variance there; at least a hundredth of
-    the former, for errors that the forest explains wholly are none that it has overcome.
+    the former, for errors that the forest explains wholly are none that it has overcome; and never
+    less than `least_variance`.
     """
     votes = fitted.votes(table)
     out = fitted.drawn == 0  # (T, n)
     seen = out.sum(0) > 0
     if not seen.any():
-        return float(y.var())
+        return max(float(y.var()), least_variance(y))
     mean = (votes * out).sum(0)[seen] / out.sum(0)[seen]
     error = float(np.square(y[seen] - mean).mean())
     epistemic = float(infinitesimal_jackknife(votes, fitted.drawn)[seen].mean())
-    return max(error - epistemic, 0.01 * error)
+    return max(error - epistemic, 0.01 * error, least_variance(y))

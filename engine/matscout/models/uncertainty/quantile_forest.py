@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from sklearn.ensemble import RandomForestRegressor
 
 from matscout.models.inputs import ColumnInputs, Inputs
-from matscout.models.uncertainty.belief import Belief, check_rows
+from matscout.models.uncertainty.belief import Belief, check_rows, least_variance
 
 _ENTRIES = 2_000_000  # of a table of rows x training rows held at once: 16 MB
 _ROUNDING = 1e-12  # weights that should reach a probability may fall short by so much
@@ -58,7 +58,8 @@ class FittedQuantiles:
             mean = np.bincount(of, weights=about) / count
             square = np.bincount(of, weights=np.square(about - mean[of])) / count
             means[:, tree], variances[:, tree] = mean[leaf], square[leaf]
-        return Belief(centre + means.mean(1), np.sqrt(means.var(1)), np.sqrt(variances.mean(1)))
+        noise = np.maximum(variances.mean(1), least_variance(self.y))
+        return Belief(centre + means.mean(1), np.sqrt(means.var(1)), np.sqrt(noise))
 
     def weights(self, X: Inputs | np.ndarray) -> np.ndarray:
         """Of each training row in the distribution at each row of X, (b, n): equations 4 and 5."""
