@@ -32,8 +32,10 @@ LEVELS = {
 }
 ONLY_RAY = {
     "fleet/ray_actors.py",
+    "fleet/ray_death.py",
     "fleet/ray_local.py",
     "fleet/ray_members.py",
+    "fleet/ray_places.py",
     "cli/bench/overhead.py",
     # What Ray Tune calls, and what it may be told of our trainers: classes of its own kind.
     "tune_bridge/space.py",

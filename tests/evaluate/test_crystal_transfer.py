@@ -201,7 +201,7 @@ def test_a_run_goes_on_from_an_earlier_one(salts: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"trial 0 of .*{newest.name}: broken checkpoint"):
         _ = replace(one).data
     shutil.rmtree(newest)
-    with pytest.raises(InputError, match="the best, has left no checkpoint"):
+    with pytest.raises(InputError, match=r"trial 0 of .* has left no checkpoint"):
         _ = replace(one).data
     first.rename(tmp_path / "moved.jsonl")
     with pytest.raises(InputError, match=r"source_run: .*first: .*first\.jsonl: no such file"):
@@ -254,3 +254,65 @@ def test_mistakes_are_one_line(
     with pytest.raises(InputError, match=what) as caught:
         said(trainer(salts, **options))
     assert "\n" not in str(caught.value)
+
+
+def test_a_resumed_run_begins_with_the_trial_that_it_began_with(
+    salts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the source run goes on in between: which trial it was is written down, and its digest."""
+    from matscout.cli.assemble import drive
+    from matscout.drive.loop import Observer
+    from matscout.drive.run import load
+    from matscout.history import History
+
+    first = write(tmp_path / "first.jsonl", salts.structures[24:], salts.worth[24:])
+    run = RunFolder(trained(tmp_path, "first", first))
+    second = RunFolder(trained(tmp_path, "second", salts.few, 'source_run = "first"'))
+    options = load(second)[1].config["evaluator"]
+    assert options["source_trial"] == 0 and len(options["source_digest"]) == 64
+    pinned = replace(
+        trainer(salts, source=None, hyperparameters={}),
+        source_run=run.root, source_trial=0, source_digest=options["source_digest"],
+    )  # fmt: skip
+    before = pinned.data.source
+    # A later sitting of the source has found a better trial.
+    monkeypatch.setattr(History, "best", lambda self, target=None: None)
+    again = replace(pinned).data.source
+    assert isinstance(before, SourceRun) and isinstance(again, SourceRun)
+    assert again.trial == 0 and again.networks == before.networks
+    with pytest.raises(InputError, match=r"no trial of .* has a value yet"):
+        _ = replace(pinned, source_trial=None, source_digest="").data
+    with pytest.raises(
+        InputError, match=r"trial 1 of .*, which this run begins with, is not there"
+    ):
+        _ = replace(pinned, source_trial=1).data
+    with pytest.raises(InputError, match="has other networks than those that this run began with"):
+        _ = replace(pinned, source_digest="0" * 64).data
+    later = {"source_run": second.root, "source_trial": None, "source_digest": ""}
+    with pytest.raises(InputError, match="began with another source themselves"):
+        _ = replace(pinned, **later).data
+    with pytest.raises(InputError, match="source_digest: of which trial, is not said"):
+        replace(pinned, source_trial=None)
+    with pytest.raises(InputError, match="source_trial: there is no source_run"):
+        trainer(salts, source_trial=0)
+    monkeypatch.undo()
+    predicted(tmp_path, "second", salts.few)
+    shutil.rmtree(run.checkpoints(0))
+    with pytest.raises(InputError, match=r"trial 0 of .* has left no checkpoint") as caught:
+        drive(second, Observer())
+    assert "\n" not in str(caught.value)
+
+
+def predicted(folder: Path, name: str, new: Path) -> None:
+    """`matscout predict` restores the very networks that were scored, however they began."""
+    from matscout.cli.predict import predict
+
+    out = folder / f"{name}.csv"
+    assert predict(name, new, out, folder, 0.9, None, False, False, True) == 0
+    assert len(out.read_text().splitlines()) == 25
+
+
+@pytest.mark.slow
+def test_networks_that_began_with_a_table_predict(salts: Any, tmp_path: Path) -> None:
+    trained(tmp_path, "own", salts.few, f'source = "{salts.many}"', "source_epochs = 1")
+    predicted(tmp_path, "own", salts.few)

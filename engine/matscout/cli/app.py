@@ -168,7 +168,7 @@ def nested(
 @app.command()
 def predict(
     run: Run,
-    new: Annotated[Path | None, typer.Argument(metavar="NEW.csv", help="Rows to predict.")] = None,
+    new: Annotated[Path | None, typer.Argument(metavar="NEW", help="Rows, or crystals.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write.")] = Path(
         "predictions.csv"
     ),
@@ -184,7 +184,7 @@ def predict(
     final: Annotated[bool, typer.Option("--final", help="Open the sealed test set, once.")] = False,
     json: Json = False,
 ) -> None:
-    """Predict new rows with the models of a sweep over a table, with intervals and warnings."""
+    """Predict new rows, or crystals, with the models of a run, with intervals and warnings."""
     from matscout.cli.predict import predict as command
 
     end(command(run, new, out, runs, interval, select, force, final, json))

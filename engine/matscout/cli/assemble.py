@@ -96,6 +96,9 @@ def spec_from_config(
     if config.evaluator is not None:
         evaluator = registry.evaluator_factory(config.evaluator, base)()
         check_evaluator(evaluator, space, targets, limits)
+        if config.evaluator.type in registry.PINS:
+            part = Part(**{**config.evaluator.model_dump(), **cast(Any, evaluator).pinned()})
+            config = config.model_copy(update={"evaluator": part})
     return RunSpec(
         name=config.name,
         kind=config.kind,
@@ -236,6 +239,8 @@ def drive(
                 f"use matscout campaign recommend {folder.name}, or name an evaluator in the config",
             )
         factory = registry.evaluator_factory(config.evaluator, base)
+        if config.evaluator.type in registry.PINS:
+            cast(Any, factory()).pinned()  # what it began with may be gone
         spec = replace(spec, policy=policy_of(config, factory))
         pruner = registry.pruner(config.early_stopping)
         proposer = _proposer_of_run(spec, config)

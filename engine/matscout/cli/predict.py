@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json as jsonlib
 import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +14,9 @@ import numpy as np
 
 from matscout.cli import registry
 from matscout.cli.assemble import find_run
-from matscout.data.spreadsheet import safe
+from matscout.cli.predicted_csv import number_cells, with_cells
+from matscout.data.new_structures import holds_structures
 from matscout.data.table_digest import table_digest
-from matscout.data.text_table import as_number
 from matscout.data.whole_file import write_whole
 from matscout.drive.config import Part
 from matscout.drive.final import open_once, say_once
@@ -80,8 +79,15 @@ def predict(
     check_writable(out, force)
     if new is not None and out.exists() and new.exists() and out.samefile(new):
         raise InputError(str(out), "is the file of new rows itself", "choose another file")
+    if new is not None and os.path.isdir(new) and out.absolute().parent.samefile(new):
+        what = "lies in the folder of structures, of which a CSV file is the list"
+        raise InputError(str(out), what, "choose another folder")
     folder = find_run(run, runs)
     history, spec = load(folder)
+    if (spec.config.get("evaluator") or {}).get("type") == "crystal_graph":
+        from matscout.cli.predict_crystals import predict as of_crystals  # tables need no graphs
+
+        return of_crystals(folder, history, spec, new, out, level, select, json)
     recorded = read_members(folder) if select is None else None
     trainer, options = _trainer(folder, spec, recorded)
     check_table(folder, trainer, None if recorded is None else recorded.table_sha256)
@@ -103,7 +109,7 @@ def predict(
     if final:
         answer = replace(answer, cells=_renamed(answer.cells, rows.text.header))
     # The opening is journalled: a crash from here on lets the same model look, and write, again.
-    write_whole(out, _csv(answer).encode("utf-8", "replace"))
+    write_whole(out, with_cells(rows.text, answer.cells).encode("utf-8", "replace"))
     if final:
         assert answer.score is not None
         say_once(folder, answer.metric.name, answer.score, answer.scored)
@@ -117,6 +123,9 @@ def predict(
 
 def _new_rows(new: Path, trainer: TabularTrainer, data: TabularData) -> NewRows:
     """Of the run's own table the sealed rows are predicted, and not scored: that is for --final."""
+    if holds_structures(new):
+        what = f"holds crystal structures, and the run learned from a table, {trainer.table.name}"
+        raise InputError(str(new), what, "name a table with the same columns")
     rows = read_new_rows(new, trainer, data)
     if not trainer.sealed or rows.truth is None or table_digest(new) != table_digest(trainer.table):
         return rows
@@ -170,9 +179,9 @@ def _answer(
         low, high = intervals(made.folds, truth, made.new.seen, level)
         wide = float(np.median(high - low))
         cells = {
-            "prediction": _numbers(made.new.seen),
-            "low": _numbers(low),
-            "high": _numbers(high),
+            "prediction": number_cells(made.new.seen),
+            "low": number_cells(low),
+            "high": number_cells(high),
         }
     else:
         cells, wide = _class_cells(trainer, chosen, made, level)
@@ -200,7 +209,7 @@ def _class_cells(
     sets = label_sets(made.folds, trainer.data.table.target, labels, level)
     cells: dict[str, list[Any]] = {"prediction": [classes[int(label)] for label in labels]}
     for place, name in enumerate(classes):
-        cells[f"probability of {name}"] = _numbers(chances[:, place])
+        cells[f"probability of {name}"] = number_cells(chances[:, place])
     cells["set"] = [
         " | ".join(name for name, inside in zip(classes, row, strict=True) if inside)
         for row in sets.tolist()
@@ -226,31 +235,6 @@ def _viewed(guess: Guess, judge: Metric, chosen: Members, trainer: TabularTraine
         return guess.seen
     assert guess.chances is not None
     return guess.chances[:, 1]
-
-
-def _numbers(values: np.ndarray) -> list[Any]:
-    return ["" if math.isnan(value) else value for value in values.tolist()]
-
-
-def _csv(answer: Answer) -> str:
-    header = answer.rows.text.header
-    taken = next((name for name in answer.cells if name in header), None)
-    if taken is not None:
-        what = f"has a column '{taken}' already"
-        raise InputError(answer.rows.text.name, what, "rename it")
-    file = io.StringIO(newline="")
-    writer = csv.writer(file)
-    writer.writerow([safe(name) for name in (*header, *answer.cells)])
-    for row, more in zip(
-        answer.rows.text.rows, zip(*answer.cells.values(), strict=True), strict=True
-    ):
-        writer.writerow([_cell(cell) for cell in row] + [safe(cell) for cell in more])
-    return file.getvalue()
-
-
-def _cell(cell: str) -> object:
-    """As it stood; what a spreadsheet would run, and is no number, with an apostrophe."""
-    return cell if as_number(cell) is not None else safe(cell)
 
 
 def lines(answer: Answer, out: Path) -> list[str]:

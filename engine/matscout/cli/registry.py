@@ -72,6 +72,9 @@ HAS_BASELINES = frozenset({"tabular"})
 SHARES = frozenset({"tabular", "crystal_graph"})
 """Evaluators with data that all workers of a machine look at (fleet/sharing.py)."""
 
+PINS = frozenset({"crystal_graph"})
+"""Evaluators that may begin with what another run has left, and say with what (`pinned`)."""
+
 NESTS = frozenset({"tabular"})
 """Evaluators that can hide rows from a sweep, for `matscout nested`."""
 

@@ -47,8 +47,9 @@ def train(config: Path, runs: Path, overrides: dict[str, Any], json: bool) -> in
     if best_of(history) is None:
         reason = history.trials[0].reason if history.trials else "nothing was tried"
         raise RunFailed(one_line(f"{spec.name}: it could not be trained: {reason}"))
-    if not json and one["evaluator"]["type"] == "tabular":
-        print(f"next: matscout predict {spec.name} NEW.csv -o predictions.csv{runs_option(folder)}")
+    if not json:
+        new = "NEW.csv" if one["evaluator"]["type"] == "tabular" else "STRUCTURES"
+        print(f"next: matscout predict {spec.name} {new} -o predictions.csv{runs_option(folder)}")
     return 0
 
 

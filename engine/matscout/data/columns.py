@@ -145,7 +145,7 @@ def _are_structures(distinct: set[str], folder: Path) -> bool:
     """At least half hold JSON or name files that are there. (The others are mistakes, to be named by
     row.)"""
     held = {cell for cell in distinct if is_structure_json(cell)}
-    if not all(_names_structure(cell) for cell in distinct - held):
+    if not all(names_structure(cell) for cell in distinct - held):
         return False
     files = sum(
         1 for cell in distinct - held if os.path.isfile(folder / cell)
@@ -159,7 +159,8 @@ def is_structure_json(cell: str) -> bool:
     return cell.startswith("{") and '"lattice"' in cell and '"sites"' in cell
 
 
-def _names_structure(cell: str) -> bool:
+def names_structure(cell: str) -> bool:
+    """Whether a file of that name is one of a single structure: CIF, POSCAR or JSON."""
     last = cell.replace("\\", "/").rpartition("/")[2]
     return last.lower().endswith(_STRUCTURE_SUFFIXES) or last.startswith(("POSCAR", "CONTCAR"))
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from matscout.data.graphs import GraphStore
 from matscout.data.structure_blocks import structure_blocks
-from matscout.data.structure_files import load_texts, structure_source, structure_text
-from matscout.data.text_table import TextTable, is_missing
-from matscout.errors import InputError
+from matscout.data.structure_cells import structure_texts
+from matscout.data.structure_files import load_texts
+from matscout.data.text_table import TextTable
 
 BLOCKS = ("chgnet", "geometry")
 """Beside the composition, which becomes two blocks as any formula does."""
@@ -38,17 +38,10 @@ def structure_column(
     given, what was read and computed is kept by its content. InputError with the line of a cell
     that is empty, names no file, or holds no ordered crystal, and where CHGNet is not installed.
     """
-    texts, lines = [], []
-    for row, cell in enumerate(table.column(name)):
-        where = table.at(row)
-        if is_missing(cell):
-            raise InputError(where, f"no structure in column '{name}'", "fill it in, drop the row")
-        try:
-            texts.append(structure_text(structure_source(folder, cell), where))
-        except InputError as error:
-            raise (error if error.where.startswith(where) else error.within(where)) from None
-        lines.append(texts[-1].where)
+    texts = structure_texts(table, name, folder)
     structures = load_texts(texts, structure_store(cache))
-    made = structure_blocks(structures, folder=cache, names=lines, wanted=BLOCKS)
+    made = structure_blocks(
+        structures, folder=cache, names=[text.where for text in texts], wanted=BLOCKS
+    )
     formulas = tuple(one.composition.reduced_formula for one in structures)
     return StructureColumn(formulas, {block: made[block][1] for block in BLOCKS})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -45,6 +46,8 @@ def by_epochs(
     write_throughput(parts, clock.monotonic() - begun_s, context)
     if not finished:
         return
+    if math.isfinite(sum(run.last)):
+        run.keep()  # before the trial has a value: the best one has networks to predict with
     measured = trainer.measurement(
         run.last, data.dummies, data.metric.sign, "crystal-graph trainer"
     )

@@ -4,7 +4,6 @@ an earlier run has left. Nothing comes from a composition that the fold at hand 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -13,24 +12,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pymatgen.core import Structure
 
-from matscout.checkpoint import Checkpoint, CheckpointStore
 from matscout.data.splits import Fold
 from matscout.data.structures import load_structures
 from matscout.errors import InputError
 from matscout.evaluate.drawn_graphs import DrawnGraphs
+from matscout.evaluate.kept_networks import kept_networks, networks_digest
 from matscout.evaluate.trainer_options import digest
 from matscout.history import History
 from matscout.journal import Journal
 from matscout.models import hyperparameters as hyper
 from matscout.models.neighbors import structure_key
 from matscout.runfolder import RunFolder
-from matscout.seeds import trial_seed
 from matscout.trial import Trial
 
 if TYPE_CHECKING:
     from matscout.evaluate.trainer_crystal import CrystalGraphTrainer
-
-log = logging.getLogger(__name__)
 
 _WHERE = "trainer.source_run"
 
@@ -47,12 +43,16 @@ class SourceTable:
 
 @dataclass(frozen=True)
 class SourceRun:
-    """`weights[k]`, by name, of a network that has seen no composition that fold k judges, and the
-    hyperparameters that say its body's shape."""
+    """`weights[k]`, by name, of a network that has seen no composition that fold k judges; the
+    hyperparameters that say its body's shape; the trial that has left it, with the digest of all its
+    networks; and `elements[k]`, which that network knows."""
 
     weights: Sequence[Mapping[str, np.ndarray]]
     shape: Mapping[str, Any]
     digest: str
+    trial: int
+    networks: str
+    elements: Sequence[frozenset[str]]
 
 
 Source = SourceTable | SourceRun
@@ -71,7 +71,7 @@ def source_of(
     if trainer.source is not None:
         return _table(trainer.source, trainer.source_predict or trainer.predict, judged)
     if trainer.source_run is not None:
-        return _run(trainer.source_run, judged)
+        return _run(trainer.source_run, judged, trainer.source_trial, trainer.source_digest)
     return None
 
 
@@ -89,7 +89,9 @@ def _table(path: Path, target: str, judged: Sequence[set[str]]) -> SourceTable:
     )
 
 
-def _run(path: Path, judged: Sequence[set[str]]) -> SourceRun:
+def _run(path: Path, judged: Sequence[set[str]], number: int | None, networks: str) -> SourceRun:
+    """Of the trial `number`, whose networks have the digest `networks`; None: of the best, and empty:
+    whatever they are."""
     folder = RunFolder(path.absolute())
     if not folder.holds_run:
         raise InputError(_WHERE, f"no run is at {path}", "name the folder of a run")
@@ -97,14 +99,16 @@ def _run(path: Path, judged: Sequence[set[str]]) -> SourceRun:
     with Journal.read_only(folder) as journal:
         for event in journal.read():
             history.apply(event)
-    trainer, best = _plain_trainer(path, history), history.best()
-    if best is None:
-        raise InputError(_WHERE, f"no trial of {path} has a value yet", f"matscout resume {path}")
-    given = {**trainer.hyperparameters, **best.params}
-    kept = _checkpoint(path, folder, best, trainer, history.created["seed"])
+    trainer, trial = _plain_trainer(path, history), _trial(path, history, number)
+    given = {**trainer.hyperparameters, **trial.params}
+    kept = kept_networks(_WHERE, path, trial, trainer, history.created["seed"])
+    found = networks_digest(kept)
+    if networks not in ("", found):
+        what = f"trial {trial.id} of {path} has other networks than those that this run began with"
+        raise InputError(_WHERE, what, "bring them back, or begin a new run")
     seen = compositions(trainer.data.crystals.structures)
     known = [set(seen[train].tolist()) for train, _ in trainer.data.folds]
-    weights = []
+    weights, elements = [], []
     for fold, hidden in enumerate(judged):
         free = [number for number, learned in enumerate(known) if not learned & hidden]
         if not free:
@@ -119,13 +123,29 @@ def _run(path: Path, judged: Sequence[set[str]]) -> SourceRun:
         weights.append(
             {k.removeprefix(start): v for k, v in kept.arrays.items() if k.startswith(start)}
         )
+        learned = (trainer.data.crystals.structures[row] for row in trainer.data.folds[free[0]][0])
+        elements.append(frozenset(site.specie.symbol for one in learned for site in one))
     shape = {
         name: value
         for kind in (hyper.GraphSettings, hyper.CgcnnSettings)
         for name, value in _fields(hyper.settings(kind, given))
         if name in hyper.BODY
     }
-    return SourceRun(weights, shape, digest(str(kept.state["fingerprint"]), str(kept.step)))
+    own = digest(str(kept.state["fingerprint"]), str(kept.step))
+    return SourceRun(weights, shape, own, trial.id, found, elements)
+
+
+def _trial(path: Path, history: History, number: int | None) -> Trial:
+    if number is None:
+        best = history.best()
+        if best is None:
+            what = f"no trial of {path} has a value yet"
+            raise InputError(_WHERE, what, f"matscout resume {path}")
+        return best
+    if number >= len(history.trials) or not history.trials[number].values:
+        what = f"trial {number} of {path}, which this run begins with, is not there"
+        raise InputError(_WHERE, what, "bring it back, or begin a new run")
+    return history.trials[number]
 
 
 def _fields(settings: Any) -> list[tuple[str, Any]]:
@@ -140,6 +160,9 @@ def _plain_trainer(path: Path, history: History) -> CrystalGraphTrainer:
     kind = part.pop("type", "none")
     if kind != "crystal_graph":
         raise InputError(_WHERE, f"{path} is a run of {kind}", "name one of crystal_graph")
+    if part.get("source") or part.get("source_run"):
+        what = f"the networks of {path} began with another source themselves"
+        raise InputError(_WHERE, what, "name a run that began afresh")
     base = Path(history.created.get("origin", {}).get("path", "")).absolute().parent
     paths = {k: base / part[k] for k in ("structures", "graph_cache") if part.get(k)}
     try:
@@ -147,27 +170,4 @@ def _plain_trainer(path: Path, history: History) -> CrystalGraphTrainer:
         _ = trainer.data
     except InputError as error:
         raise error.within(f"{_WHERE}: {path}") from None
-    if trainer.source is not None or trainer.source_run is not None:
-        what = f"the networks of {path} began with another source themselves"
-        raise InputError(_WHERE, what, "name a run that began afresh")
     return trainer
-
-
-def _checkpoint(
-    path: Path, folder: RunFolder, best: Trial, trainer: CrystalGraphTrainer, seed: int
-) -> Checkpoint:
-    """The newest of the best trial, which belongs to the data as they are now."""
-    broken: list[str] = []
-    kept = CheckpointStore(folder.checkpoints(best.id)).load(broken)
-    for line in broken:
-        log.warning("%s", line)
-    if kept is None and broken:
-        raise InputError(_WHERE, f"trial {best.id} of {path}: {broken[0]}", "train it again")
-    if kept is None:
-        what = f"trial {best.id} of {path}, the best, has left no checkpoint"
-        raise InputError(_WHERE, what, "train it with checkpoint_epochs = 1")
-    given = {**trainer.hyperparameters, **best.params}
-    if kept.state.get("fingerprint") != trainer.state_print(given, trial_seed(seed, best.id)):
-        what = f"the data of {path} are no longer those that it learned from"
-        raise InputError(_WHERE, what, "bring them back, or train it again")
-    return kept

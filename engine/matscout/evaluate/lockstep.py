@@ -103,6 +103,10 @@ class Lockstep:
         """The scores of the last epoch that is done, one a fold."""
         return self.scores[self._done() - 1]
 
+    def keep(self) -> None:
+        """Store the state as it is, unless it is stored: to predict with, after the last epoch."""
+        self._save()
+
     def _done(self) -> int:
         """Epochs that every fold has finished."""
         return sum(len(epoch) == len(self.folds) for epoch in self.scores)
@@ -133,15 +137,22 @@ class Lockstep:
         return arrays, {"folds": states, "scores": [list(epoch) for epoch in self.scores]}
 
     def _restore(self, checkpoint: Checkpoint) -> None:
-        states = checkpoint.state["folds"]
-        if len(states) != len(self.folds):
-            raise ValueError(f"holds {len(states)} folds, not {len(self.folds)}")
-        for number, (fold, state) in enumerate(zip(self.folds, states, strict=True)):
-            prefix = f"fold{number}/"
-            own = {
-                name.removeprefix(prefix): array
-                for name, array in checkpoint.arrays.items()
-                if name.startswith(prefix)
-            }
-            fold.fit.restore(own, state)
-        self.scores = [[float(s) for s in epoch] for epoch in checkpoint.state["scores"]]
+        self.scores = restored(self.folds, checkpoint)
+
+
+def restored(folds: Sequence[NetworkFold], checkpoint: Checkpoint) -> list[list[float]]:
+    """Put the networks where the checkpoint has them; the scores that they had, [epoch][fold].
+    ValueError, KeyError or TypeError where it is one of other networks.
+    """
+    states = checkpoint.state["folds"]
+    if len(states) != len(folds):
+        raise ValueError(f"holds {len(states)} folds, not {len(folds)}")
+    for number, (fold, state) in enumerate(zip(folds, states, strict=True)):
+        prefix = f"fold{number}/"
+        own = {
+            name.removeprefix(prefix): array
+            for name, array in checkpoint.arrays.items()
+            if name.startswith(prefix)
+        }
+        fold.fit.restore(own, state)
+    return [[float(score) for score in epoch] for epoch in checkpoint.state["scores"]]

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from matscout.data.splits import Fold
 from matscout.evaluate.choose import blend
 from matscout.evaluate.lockstep import NetworkFold
 from matscout.evaluate.tabular_data import TabularData
@@ -94,7 +95,9 @@ def predict_rows(
         for member, params in zip(members, given, strict=True)
     ]
     found, again = [], tuple[dict[int, Array], ...]({} for _ in members)
-    for number, judged in _once(data) if folds else ():
+    # Not the end folds of a sorted CV.
+    once = judged_once(data.folds, len(data.rows), data.plan.ends) if folds else ()
+    for number, judged in once:
         every = data.folds[number][1]
         pairs = [
             _says(trainer, data, params, member.seed, number, [every, new])
@@ -135,14 +138,14 @@ def _beside(data: TabularData, x: Array) -> TabularData:
     )
 
 
-def _once(data: TabularData) -> list[tuple[int, Index]]:
-    """Folds by number, and the rows that each is the first to judge; none without such rows, and not
-    the end folds of a sorted CV. Of a repeated split these are the folds of the first repeat.
+def judged_once(folds: Sequence[Fold], rows: int, start: int = 0) -> list[tuple[int, Index]]:
+    """Folds by number from `start` on, and those of all `rows` that each is the first to judge; none
+    without any. Of a repeated split these are the folds of the first repeat.
     """
-    known = np.zeros(len(data.rows), dtype=bool)
+    known = np.zeros(rows, dtype=bool)
     found = []
-    for number in range(data.plan.ends, len(data.folds)):
-        judge = data.folds[number][1]
+    for number in range(start, len(folds)):
+        judge = folds[number][1]
         first = judge[~known[judge]]
         if len(first):
             found.append((number, first))

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matscout.errors import InputError, did_you_mean
+from matscout.errors import InputError, did_you_mean, require_whole
 from matscout.evaluate.base import Context
 from matscout.evaluate.trainer_options import TrainerOptions
 from matscout.journal import driver_of
@@ -41,7 +41,8 @@ class CrystalGraphTrainer(TrainerOptions):
     With `source`, structures whose number `source_predict` (`predict`, if empty) is learned first, or
     with `source_run`, the folder of an earlier run whose best trial's networks are taken over, the
     fields of GraphTransferSettings are hyperparameters, too. Compositions that a fold judges are left
-    out of what its network learns first; networks of a run that have seen any are refused.
+    out of what its network learns first; networks of a run that have seen any are refused. Which trial's
+    they are, `source_trial` and their `source_digest`, a run writes down when it begins (`pinned`).
 
     `uncertain` (numbers): the network says how sure it is, and the fields of GraphUncertaintySettings
     are hyperparameters. `nll`, `crps` and other scores of that are measured beside the metric, or one is
@@ -67,6 +68,8 @@ class CrystalGraphTrainer(TrainerOptions):
     source: Path | None = None
     source_predict: str = ""
     source_run: Path | None = None
+    source_trial: int | None = None
+    source_digest: str = ""
 
     costly = False
 
@@ -104,6 +107,12 @@ class CrystalGraphTrainer(TrainerOptions):
             raise InputError("trainer.source_run", what, "leave out one of the two")
         if self.source_predict and self.source is None:
             raise InputError("trainer.source_predict", "there is no source", "name it")
+        if self.source_trial is not None:
+            require_whole("trainer.source_trial", self.source_trial, 0)
+            if self.source_run is None:
+                raise InputError("trainer.source_trial", "there is no source_run", "name it")
+        if self.source_digest and self.source_trial is None:
+            raise InputError("trainer.source_digest", "of which trial, is not said", "leave it out")
 
     def _check_tasks(self) -> None:
         where, names = "trainer.also_predict", (self.predict, *self.also_predict)
@@ -154,6 +163,16 @@ class CrystalGraphTrainer(TrainerOptions):
         if driver:
             what = f"{self.source_run} is still running: {driver}"
             raise InputError("trainer.source_run", what, "wait for its end, or interrupt it")
+
+    def pinned(self) -> dict[str, Any]:
+        """Options that a run writes down when it begins, so that every sitting of it begins alike.
+        InputError where what they name is gone."""
+        from matscout.evaluate.crystal_source import SourceRun
+
+        source = self.data.source if self.source_run is not None else None
+        if not isinstance(source, SourceRun):
+            return {}
+        return {"source_trial": source.trial, "source_digest": source.networks}
 
     def check_space(self, space: Space) -> None:
         """Before a run: InputError for a value of the space with which no trial could be trained."""
