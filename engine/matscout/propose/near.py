@@ -8,7 +8,6 @@ from itertools import islice
 import numpy as np
 import torch
 
-from matscout.errors import InputError
 from matscout.parameter import Categorical
 from matscout.propose.sampling import Point, canonical, value_at
 from matscout.propose.toolbox import SpaceTools
@@ -48,11 +47,14 @@ def best_known(
 def _here(space: Space, point: Point) -> Point | None:
     ends = {p.name: (value_at(p, 0.0), value_at(p, 1.0 - 1e-9)) for p in space.parameters}
     held = {name: low for name, (low, high) in ends.items() if low == high}
-    moved = canonical(space, {**point, **held})
-    try:
-        return space.check(moved)
-    except InputError:
-        return None
+    moved, out = canonical(space, {**point, **held}), Point()
+    for parameter in space.parameters:
+        if space.is_active(parameter, out):
+            value = moved.get(parameter.name)
+            if value is None or parameter.canonical(value) is None:
+                return None
+            out[parameter.name] = value
+    return out if space.satisfied(out) else None
 
 
 def copies(tools: SpaceTools, point: Mapping[str, Value], rng: np.random.Generator) -> list[Point]:
