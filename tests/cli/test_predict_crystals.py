@@ -94,7 +94,7 @@ def read(path: Path) -> list[dict[str, str]]:
 
 def said_by_networks(home: Path) -> tuple[list[str], np.ndarray]:
     """What the trial has left: row names, and the predictions of rows that judged."""
-    lines = read(home / "results/runs/one/work/trial-000000-01/predictions.csv")
+    lines = read(home / "results" / "runs" / "one" / "work" / "trial-000000-01" / "predictions.csv")
     return [line["row"] for line in lines], np.array([float(line["prediction"]) for line in lines])
 
 
