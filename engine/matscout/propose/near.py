@@ -45,6 +45,7 @@ def best_known(
 
 
 def _here(space: Space, point: Point) -> Point | None:
+    """`point` with the values that `space` holds; None where it is not a point of it then."""
     ends = {p.name: (value_at(p, 0.0), value_at(p, 1.0 - 1e-9)) for p in space.parameters}
     held = {name: low for name, (low, high) in ends.items() if low == high}
     moved, out = canonical(space, {**point, **held}), Point()
