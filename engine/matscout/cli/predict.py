@@ -15,6 +15,7 @@ import numpy as np
 from matscout.cli import registry
 from matscout.cli.assemble import find_run
 from matscout.cli.predicted_csv import number_cells, with_cells
+from matscout.cli.predicted_words import bounds, finite, score_told
 from matscout.data.new_structures import holds_structures
 from matscout.data.table_digest import table_digest
 from matscout.data.whole_file import write_whole
@@ -33,7 +34,7 @@ from matscout.drive.run import RunSpec, load
 from matscout.drive.sheet import check_writable
 from matscout.errors import InputError, RunFailed, one_line
 from matscout.evaluate.predicting import Guess, Predicted, predict_rows, shown_to
-from matscout.evaluate.predicting_bounds import intervals, label_sets, rows_needed
+from matscout.evaluate.predicting_bounds import intervals, label_sets
 from matscout.evaluate.predicting_rows import NewRows, read_new_rows
 from matscout.evaluate.tabular_data import TabularData, sealed_fold, whole
 from matscout.evaluate.trainer_tabular import TabularTrainer
@@ -247,15 +248,15 @@ def lines(answer: Answer, out: Path) -> list[str]:
         f"chosen: {answer.chosen.why}",
         f"{judge.name} on the rows of the table, each by models trained without it:"
         f" {number(answer.inner)}",
-        _bounds(answer),
+        bounds(trainer.task, answer.level, answer.wide, one="row", many="rows", of="table"),
     ]
     outside = sum(bool(text) for text in answer.rows.warnings)
     if outside:
         said.append(f"{outside} of {count} rows lie outside what was learned from: see 'warning'")
     if answer.score is not None:
-        value = number(answer.score) if math.isfinite(answer.score) else "not defined"
         said.append(
-            f"{judge.name} on the {answer.scored} new rows with a '{trainer.predict}': {value}"
+            f"{judge.name} on the {answer.scored} new rows with a '{trainer.predict}':"
+            f" {score_told(answer.score)}"
         )
     if trainer.objective in ("sorted", "time") or trainer.outer_folds:
         said.append(_beware(trainer))
@@ -275,21 +276,6 @@ def _who(chosen: Members) -> str:
     return "the untuned model" if only is None else f"trial {only}"
 
 
-def _bounds(answer: Answer) -> str:
-    level = f"{answer.level:.4g}"
-    if answer.trainer.task == "classification":
-        return (
-            f"sets (CV+): hold the class of a row like those of the table with probability {level};"
-            f" {number(answer.wide)} classes on average"
-        )
-    if not math.isfinite(answer.wide):
-        return f"no intervals: {level} needs {rows_needed(answer.level)} judged rows or more"
-    return (
-        f"intervals (CV+): hold the value of a row like those of the table with probability {level};"
-        f" {number(answer.wide)} wide (median)"
-    )
-
-
 def _beware(trainer: TabularTrainer) -> str:
     if trainer.outer_folds:
         return (
@@ -307,9 +293,6 @@ def _differs(answer: Answer) -> bool:
 
 
 def _plain(answer: Answer, out: Path) -> dict[str, Any]:
-    def finite(value: float | None) -> float | None:
-        return value if value is not None and math.isfinite(value) else None
-
     data = answer.trainer.data
     columns = {
         name: [None if cell == "" and name.endswith(("low", "high")) else cell for cell in cells]

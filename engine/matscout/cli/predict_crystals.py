@@ -14,6 +14,7 @@ import numpy as np
 from matscout.checkpoint import Checkpoint
 from matscout.cli import registry
 from matscout.cli.predicted_csv import number_cells, with_cells
+from matscout.cli.predicted_words import bounds, finite, score_told
 from matscout.data.new_structures import NewStructures, read_new_structures
 from matscout.data.text_table import as_number, is_missing
 from matscout.data.whole_file import write_whole
@@ -22,7 +23,7 @@ from matscout.drive.run import RunSpec
 from matscout.errors import InputError, RunFailed, one_line
 from matscout.evaluate.kept_networks import kept_networks, networks_digest
 from matscout.evaluate.predicting import Predicted
-from matscout.evaluate.predicting_bounds import intervals, label_sets, rows_needed
+from matscout.evaluate.predicting_bounds import intervals, label_sets
 from matscout.evaluate.predicting_crystals import CrystalsPredicted, predict_crystals
 from matscout.evaluate.trainer_crystal import CrystalGraphTrainer
 from matscout.history import History
@@ -272,10 +273,16 @@ def lines(answer: Answer, out: Path) -> list[str]:
             f"{judge.name}{beside} on the crystals of the run, each by networks trained without it:"
             f" {number(one.inner)}"
         )
-        said.append(_bounds(answer, one, beside))
+        said.append(
+            bounds(
+                trainer.task, answer.level, one.wide, one="crystal", many="crystals", of="run",
+                beside=beside,
+            )
+        )  # fmt: skip
         if one.score is not None:
-            value = number(one.score) if math.isfinite(one.score) else "not defined"
-            said.append(f"{judge.name} on the {one.count} new crystals with a '{name}': {value}")
+            said.append(
+                f"{judge.name} on the {one.count} new crystals with a '{name}': {score_told(one.score)}"
+            )
     outside = sum(bool(text) for text in answer.cells["warning"])
     if outside:
         said.append(
@@ -289,25 +296,7 @@ def lines(answer: Answer, out: Path) -> list[str]:
     return said
 
 
-def _bounds(answer: Answer, one: Scored, beside: str) -> str:
-    level = f"{answer.level:.4g}"
-    if answer.trainer.task == "classification":
-        return (
-            f"sets (CV+): hold the class of a crystal like those of the run with probability {level};"
-            f" {number(one.wide)} classes on average"
-        )
-    if not math.isfinite(one.wide):
-        return f"no intervals{beside}: {level} needs {rows_needed(answer.level)} judged crystals or more"
-    return (
-        f"intervals{beside} (CV+): hold the value of a crystal like those of the run with probability"
-        f" {level}; {number(one.wide)} wide (median)"
-    )
-
-
 def _plain(answer: Answer, out: Path) -> dict[str, Any]:
-    def finite(value: float | None) -> float | None:
-        return value if value is not None and math.isfinite(value) else None
-
     def told(one: Scored) -> dict[str, Any]:
         return {
             "inner": finite(one.inner), "score": finite(one.score), "scored": one.count,

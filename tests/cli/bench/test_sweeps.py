@@ -14,7 +14,7 @@ import pytest
 from matscout.cli.bench.peers import peer as peers
 from matscout.cli.bench.sweeps import play
 from matscout.cli.bench.sweeps.arms import OptunaArm, made, refusal
-from matscout.cli.bench.sweeps.figures import FLOOR, figures, geomean, means
+from matscout.cli.bench.sweeps.figures import FLOOR, each_arm, geomean, means, paired
 from matscout.cli.bench.sweeps.play import Swept, sweep
 from matscout.cli.bench.sweeps.problems.named import problem
 from matscout.cli.bench.sweeps.problems.problem import Observed, Problem
@@ -175,7 +175,7 @@ def test_figures_are_geometric_means_with_a_floor_paired_by_seed() -> None:
     runs = [swept("random", seed, [1.0, 0.5, 0.5, 0.1 * (seed + 1)]) for seed in range(3)] + [
         swept("gp", seed, [0.5, 0.25, 0.0, 0.0]) for seed in range(3)
     ]
-    found = figures(runs, 4, None, noisy=False)
+    found = paired(each_arm(runs, 4, None, noisy=False))
     ours, theirs = found["gp"]["trials"], found["random"]["trials"]
     assert theirs["25"]["per_seed"] == [1.0, 1.0, 1.0]
     assert ours["100"]["per_seed"] == [FLOOR] * 3 and ours["100"]["geomean"] == FLOOR
@@ -197,7 +197,7 @@ def test_figures_are_geometric_means_with_a_floor_paired_by_seed() -> None:
 def test_over_simulated_time_slow_trials_count() -> None:
     quick = swept("gp", 0, [0.5, 0.1], [1.0, 2.0])
     slow = swept("random", 0, [0.5, 0.1], [2.0, 9.0])
-    found = figures([quick, slow], 2, 4.0, noisy=True)
+    found = paired(each_arm([quick, slow], 2, 4.0, noisy=True))
     ends = {
         arm: [found[arm]["time"][f"{at}"]["per_seed"][0] for at in (25, 50, 100)] for arm in found
     }

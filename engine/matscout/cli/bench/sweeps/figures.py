@@ -28,13 +28,8 @@ Array = NDArray[np.float64]
 Result = dict[str, Any]
 
 
-def figures(swept: Sequence[Swept], budget: int, horizon_s: float | None, noisy: bool) -> Result:
-    """By arm, each beside the others. `horizon_s`: also at these per cents of that time."""
-    return paired(each_arm(swept, budget, horizon_s, noisy))
-
-
 def each_arm(swept: Sequence[Swept], budget: int, horizon_s: float | None, noisy: bool) -> Result:
-    """By arm: what is its own."""
+    """By arm: what is its own. `horizon_s`: also at these per cents of that time."""
     runs: dict[str, list[Swept]] = {}
     for one in sorted(swept, key=lambda one: one.seed):
         runs.setdefault(one.arm, []).append(one)
