@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from matscout.event import Event, EventKind
 from matscout.history import History
+from matscout.pool import Pool
 from matscout.propose.base import Proposer
 from matscout.seeds import ask_seed
 from matscout.space import Space
@@ -44,43 +45,53 @@ def rehearse(
     until    stop once all of these have been measured; empty: never
     heard    is told of every ask: the history that the proposer saw, and what it proposed
     """
-    history, pool = History(), space.pool
-    assert pool is not None
-    history.targets = (target,)
-    running: deque[int] = deque()
-    order: list[int] = []
-
-    def asked(row: int, why: Mapping[str, Value]) -> None:
-        body = {"params": {}, "candidate": pool.ids[row], "proposer": proposer.name, "why": why}
-        trial = len(history.trials)
-        history.apply(Event(EventKind.ASKED, trial, body=body))
-        history.apply(Event(EventKind.DISPATCHED, trial, 1))
-        running.append(trial)
-
-    def finished() -> None:
-        trial = running.popleft()
-        row = pool.row(history.trials[trial].candidate or "")
-        body = {"values": {target.name: float(values[row])}, "sem": {}, "cost_s": 0.0}
-        history.apply(Event(EventKind.MEASURED, trial, 1, body))
-        order.append(row)
-
+    assert space.pool is not None
+    play = _Play(space.pool, target, values, proposer.name)
     for row in start:
-        asked(row, {})
-        finished()
-    exhausted, left = False, set(until) - set(order)
-    while (left or not until) and (running or (len(order) < budget and not exhausted)):
-        while workers - len(running) >= min(batch, budget - len(history.trials)) > 0:
-            wanted = min(batch, budget - len(history.trials))
-            index = len(history.trials)
-            proposals = proposer.propose(space, history, wanted, seed=ask_seed(seed, index))
+        play.ask(row, {})
+        play.finish()
+    exhausted, left = False, set(until) - set(play.order)
+    while (left or not until) and (play.running or (len(play.order) < budget and not exhausted)):
+        asked = len(play.history.trials)
+        while workers - len(play.running) >= min(batch, budget - asked) > 0:
+            n = min(batch, budget - asked)
+            proposals = proposer.propose(space, play.history, n, seed=ask_seed(seed, asked))
             exhausted = not proposals
             if exhausted:
                 break
-            heard(history, proposals)
+            heard(play.history, proposals)
             for proposal in proposals:
-                asked(pool.row(proposal.candidate or ""), proposal.why)
-        if not running:
+                play.ask(space.pool.row(proposal.candidate or ""), proposal.why)
+            asked = len(play.history.trials)
+        if not play.running:
             break
-        finished()
-        left.discard(order[-1])
-    return order
+        play.finish()
+        left.discard(play.order[-1])
+    return play.order
+
+
+class _Play:
+    """The history of the campaign, the trials that are `running` and the rows measured, in `order`."""
+
+    def __init__(
+        self, pool: Pool, target: Target, values: NDArray[np.float64], proposer: str
+    ) -> None:
+        self._pool, self._target, self._values, self._proposer = pool, target, values, proposer
+        self.history, self.running, self.order = History(), deque[int](), list[int]()
+        self.history.targets = (target,)
+
+    def ask(self, row: int, why: Mapping[str, Value]) -> None:
+        candidate, trial = self._pool.ids[row], len(self.history.trials)
+        body = {"params": {}, "candidate": candidate, "proposer": self._proposer, "why": why}
+        self.history.apply(Event(EventKind.ASKED, trial, body=body))
+        self.history.apply(Event(EventKind.DISPATCHED, trial, 1))
+        self.running.append(trial)
+
+    def finish(self) -> None:
+        """The trial that has been running longest."""
+        trial = self.running.popleft()
+        row = self._pool.row(self.history.trials[trial].candidate or "")
+        said = {self._target.name: float(self._values[row])}
+        body = {"values": said, "sem": {}, "cost_s": 0.0}
+        self.history.apply(Event(EventKind.MEASURED, trial, 1, body))
+        self.order.append(row)
