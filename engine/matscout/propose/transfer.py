@@ -13,20 +13,21 @@ from matscout.history import History
 from matscout.propose.acquisitions import ALTERNATE
 from matscout.propose.foreseen import foreseen
 from matscout.propose.gp import GpProposer
-from matscout.propose.gp_space import best_proposal, kept_rows
+from matscout.propose.gp_space import kept_rows
 from matscout.propose.memo import Memo
 from matscout.propose.observations import of_space
 from matscout.propose.pooled_fit import fit_pooled
 from matscout.propose.prior_run import PRIOR, PriorRun
 from matscout.propose.random import RandomProposer
 from matscout.propose.sobol import SobolProposer
+from matscout.propose.space_belief import SpaceBelief
 from matscout.propose.toolbox import SpaceTools, Toolbox, generator, run_seed
 from matscout.propose.transfer_mean import on_top
 from matscout.propose.transfer_prior import PriorBelief, belief_of
 from matscout.propose.transfer_start import best_points
 from matscout.propose.transfer_weights import ranking_weights
 from matscout.space import Space
-from matscout.surrogate.base import FitFailed
+from matscout.surrogate.base import FitFailed, Posterior
 from matscout.surrogate.gp import GaussianProcess
 from matscout.trial import Proposal, State, Target
 
@@ -103,7 +104,7 @@ class TransferProposer:
         left = max(0.0, 1.0 - len(history.trials) / self.budget)
         model = _Model(tools, earlier, history, left, generator(seed, 0, 0))
         place = len(history.trials)
-        return tools.batch(n, taken, seed, lambda i, rng: model.propose(place + i, taken, rng))
+        return tools.batch(n, taken, seed, lambda i, rng: model.next(place + i, taken, rng))
 
 
 class _Earlier:
@@ -127,8 +128,8 @@ class _Earlier:
         return self._best(n, seed)
 
 
-class _Model:
-    """What is believed now, by this run's model and those of earlier ones; grows by believing."""
+class _Model(SpaceBelief[Posterior]):
+    """What is believed now, by this run's model and those of earlier ones."""
 
     def __init__(
         self,
@@ -138,37 +139,19 @@ class _Model:
         left: float,
         rng: np.random.Generator,
     ) -> None:
-        self._tools, self._target = tools, history.targets[0]
-        data = of_space(history, self._target)
+        target = history.targets[0]
+        data = of_space(history, target)
         data = data.only(kept_rows(data.y))
-        self._measured = data.trials
-        self._X = torch.from_numpy(tools.rows(data.trials))
+        X = torch.from_numpy(tools.rows(data.trials))
         process = GaussianProcess(groups=tools.encoding.groups)
-        own = fit_pooled(process, self._X, data)
-        weights = ranking_weights(own, earlier.beliefs, self._X, data.y, left, rng)
+        own = fit_pooled(process, X, data)
+        weights = ranking_weights(own, earlier.beliefs, X, data.y, left, rng)
         self._weight = round(float(weights[:-1].sum()), 3)
-        self._posterior = on_top(process, self._X, data, earlier.beliefs, weights, own.units)
-        self._believe(torch.from_numpy(tools.rows(data.believed)))
+        posterior = on_top(process, X, data, earlier.beliefs, weights, own.units)
+        believed = torch.from_numpy(tools.rows(data.believed))
+        super().__init__(tools, target, posterior, data.trials, believed)
 
-    def propose(self, place: int, taken: set[str], rng: np.random.Generator) -> Proposal | None:
-        found = best_proposal(
-            self._tools,
-            self._posterior,
-            self._X,
-            self._measured,
-            self._target,
-            ALTERNATE,
-            place,
-            BETA,
-            taken,
-            rng,
-        )
-        if found is None:
-            return None
-        self._believe(torch.from_numpy(self._tools.encoding.rows([found.params])))
-        return Proposal(found.params, why={**found.why, "earlier": self._weight})
-
-    def _believe(self, rows: torch.Tensor) -> None:
-        if len(rows):
-            self._posterior = self._posterior.believe(rows)
-            self._X = torch.cat([self._X, rows])
+    def next(self, place: int, taken: set[str], rng: np.random.Generator) -> Proposal | None:
+        """As `propose`, saying how much weight the earlier runs had."""
+        found = self.propose(ALTERNATE, place, BETA, taken, rng)
+        return found and Proposal(found.params, why={**found.why, "earlier": self._weight})

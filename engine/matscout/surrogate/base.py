@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, Self
 
 from torch import Tensor
 
@@ -31,7 +31,7 @@ class Posterior(Protocol):
     def mean_sd(self, X: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and sd of the noise-free value at each row: (…, d) -> (…), (…)."""
 
-    def believe(self, X: Tensor) -> Posterior:
+    def believe(self, X: Tensor) -> Self:
         """The belief once the rows of X, (p, d), have been measured and came out as expected.
 
         This is the kriging believer (Ginsbourger, Le Riche, Carraro 2010) with the hyperparameters

@@ -15,12 +15,13 @@ from matscout.acquire.probability_beyond import LogProbabilityBeyond
 from matscout.history import History
 from matscout.propose.acquisitions import acquisition
 from matscout.propose.gp_front_search import doubting
-from matscout.propose.gp_space import Read, SpaceModel, require_finite
+from matscout.propose.gp_space import Read, SpaceModel
 from matscout.propose.measured_cost import MeasuredCost
 from matscout.propose.near import KNOWN, best_known
 from matscout.propose.observations import of_pool, of_space
 from matscout.propose.sampling import Point
 from matscout.propose.search import best_new
+from matscout.propose.space_belief import require_finite
 from matscout.propose.strategies.pareto import FRONT, hypervolume_gain, layers
 from matscout.propose.strategies.per_target import moments
 from matscout.propose.toolbox import SpaceTools
