@@ -15,13 +15,14 @@ from matscout.cli.bench.commands.lowdata import lowdata
 from matscout.cli.bench.commands.overhead import overhead
 from matscout.cli.bench.commands.scarcity import scarcity
 from matscout.cli.bench.commands.simulate import simulate
+from matscout.cli.bench.commands.suggestion import suggestion
 from matscout.cli.bench.commands.sweeps import sweeps
 from matscout.cli.bench.commands.transfer import transfer
 from matscout.cli.bench.commands.utilisation import utilisation
 
 COMMANDS = (
     campaigns, sweeps, lowdata, imbalance, scarcity, transfer,
-    overhead, history, latency, load, utilisation, simulate, faults, halide_reference,
+    overhead, history, suggestion, latency, load, utilisation, simulate, faults, halide_reference,
 )  # fmt: skip
 
 bench = typer.Typer(

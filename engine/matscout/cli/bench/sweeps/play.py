@@ -62,7 +62,7 @@ def _made(name: str, interpreters: tuple[tuple[str, str], ...]) -> Problem:
 
 def sweep(problem: Problem, arm: str, seed: int, interpreters: Mapping[str, str]) -> Swept:
     """Free workers are given trials before each outcome is taken, as the loop does."""
-    player = _Timed(made(arm, problem, seed, interpreters))
+    player = Timed(made(arm, problem, seed, interpreters))
     lab, clock = _Lab(problem, seed), VirtualClock()
     fleet = SimulatedFleet(
         lambda: lab, problem.targets, None, problem.workers, clock, seed, lab.duration
@@ -110,7 +110,7 @@ def _last_change(regret: list[float]) -> int:
 
 
 @dataclass
-class _Timed:
+class Timed:
     """An arm, with a watch: what it does when told counts towards the next suggestion."""
 
     arm: Arm
