@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 from matscout.errors import InputError
 from matscout.evaluate import process_tree
 from matscout.evaluate.bad_lab import ByOrder
+from matscout.fleet import running
 from matscout.fleet.outbox import Outbox
 from matscout.fleet.process import ProcessFleet
 from matscout.outcome import Assignment, Kind, Outcome
@@ -190,6 +192,22 @@ def test_cancelling_before_the_worker_is_up_starts_nothing(folder: RunFolder) ->
     (outcome,) = fleet.poll(PATIENCE_S)
     assert (outcome.kind, outcome.reason) == (Kind.STOPPED, "cancelled before it began")
     fleet.close()
+
+
+def test_a_driver_that_stood_still_hears_its_workers_before_it_judges_them(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A laptop that slept: by the clock the worker is late, and its word has long been there."""
+    fleet = ProcessFleet(partial(ByOrder, False), TARGETS, folder, slots=1)
+    try:
+        fleet.submit(Assignment(0, 1, {"do": "measure", "x": 5.0}))
+        (slot,) = fleet._slots
+        assert slot.child is not None and select.select(slot.child.handles, [], [], PATIENCE_S)[0]
+        monkeypatch.setattr(running, "START_S", -1.0)
+        outcome = next(o for _ in range(100) for o in fleet.poll(PATIENCE_S) if o.ends_attempt)
+        assert outcome.kind is Kind.MEASURED
+    finally:
+        fleet.close()
 
 
 def test_a_factory_that_cannot_travel_is_refused_at_once(folder: RunFolder) -> None:

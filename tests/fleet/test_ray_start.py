@@ -216,14 +216,16 @@ def test_where_no_thread_can_be_had_the_question_waits(monkeypatch: pytest.Monke
 def test_one_that_came_up_while_the_driver_was_thinking_is_heard_first(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    slot, answered = rig.slots["first"], ["up"]
+    slot = rig.slots["first"]
     slot.placed_s = rig.clock.now_s
     rig.clock.now_s += START_S
     rig.fleet._refs = {"up": (slot, "hello"), "watched": (slot, "watch")}
-    monkeypatch.setattr(ray, "wait", lambda refs, **_: ([r for r in refs if r in answered], []))
+    monkeypatch.setattr(ray, "wait", lambda refs, **_: ([r for r in refs if r == "up"], []))
+    monkeypatch.setattr(ray, "get", lambda ref: (4711, "here"))
+    assert rig.fleet._heard(0.0, 2) == [] and list(rig.fleet._refs) == ["watched"]
     rig.fleet._enforce()
     assert rig.killed == []
-    answered.clear()
+    rig.clock.now_s += START_S
     rig.fleet._enforce()
     assert rig.killed == ["first"]
 

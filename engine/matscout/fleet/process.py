@@ -93,14 +93,14 @@ class ProcessFleet:
         until_s = time.monotonic() + timeout_s
         while not self._closed:
             self._staff()
-            self._enforce()
-            outcomes = self._made_here + self._made_up.settled()
+            # A driver may have stood still: workers are heard before the clock judges them.
+            outcomes = self._made_here + self._heard(0.0)
             self._made_here = []
+            self._enforce()
+            outcomes += self._made_up.settled()
             look_again_s = min((s.look_again_s for s in self._slots), default=until_s)
             wait_s = 0.0 if outcomes else min(until_s, look_again_s) - time.monotonic()
-            for key, _ in self._selector.select(max(wait_s, 0.0)):
-                outcomes += self._hear(key.data)
-            outcomes += self._made_up.settled()
+            outcomes += self._heard(wait_s) + self._made_up.settled()
             if outcomes or time.monotonic() >= until_s:
                 return outcomes
         return []
@@ -180,6 +180,11 @@ class ProcessFleet:
             self._selector.unregister(handle)
         slot.child, slot.ready = None, False
         return child.reap(patience_s)
+
+    def _heard(self, wait_s: float) -> list[Outcome]:
+        """What workers say within so many seconds, as soon as one does."""
+        due = self._selector.select(max(wait_s, 0.0))
+        return [outcome for key, _ in due for outcome in self._hear(key.data)]
 
     def _hear(self, slot: _Slot) -> list[Outcome]:
         """What a slot's worker says, or that it died."""

@@ -135,19 +135,16 @@ class RayFleet:
         while not self._closed:
             self._require_head()
             self._look_for_room()
+            # A driver may have stood still: workers are heard before the clock judges them.
+            outcomes = self._made_here + self._heard(0.0, len(self._refs))
+            self._made_here = []
             self._enforce()
             self._hand_over()
-            outcomes = self._made_here + self._made_up.settled()
-            self._made_here = []
+            outcomes += self._made_up.settled()
             wait_s = 0.0 if outcomes else min(until_s, self._listen()) - time.monotonic()
-            if self._refs:
-                ready, _ = ray.wait(list(self._refs), timeout=max(wait_s, 0.0), fetch_local=False)
-                for ref in ready:
-                    outcomes += self._hear(ref)
-                self._hand_over()
-                outcomes += self._made_up.settled()
-            else:
-                time.sleep(max(wait_s, 0.0))
+            outcomes += self._heard(wait_s, 1)
+            self._hand_over()
+            outcomes += self._made_up.settled()
             if outcomes or time.monotonic() >= until_s:
                 return outcomes
         return []
@@ -194,6 +191,16 @@ class RayFleet:
     def pids(self) -> list[int]:
         """The worker processes that are known to be up, wherever they run."""
         return [slot.pid for slot in self._slots if slot.pid]
+
+    def _heard(self, wait_s: float, enough: int) -> list[Outcome]:
+        """What workers say within so many seconds, or until `enough` of them have spoken."""
+        if not self._refs:
+            time.sleep(max(wait_s, 0.0))
+            return []
+        refs, wait_s = list(self._refs), max(wait_s, 0.0)
+        ready, _ = ray.wait(refs, num_returns=enough, timeout=wait_s, fetch_local=False)
+        # What one says may take another with it.
+        return [o for ref in ready if ref in self._refs for o in self._hear(ref)]
 
     def _hand_over(self) -> None:
         """Give what waits to actors that are ready; see to it that there will be actors for the rest."""
@@ -346,7 +353,7 @@ class RayFleet:
             running = slot.running
             if slot.failure is not None and now_s >= slot.failed_s + _LAST_WORD_S:
                 self._made_here += self._bury(slot, slot.failure)
-            elif now_s >= slot.late_at_s and not self._has_answered(slot):
+            elif now_s >= slot.late_at_s:
                 self._kill(slot)
                 if self._waiting:
                     late = self._waiting.popleft().ended_by_force(now_s, slot.name)
@@ -360,11 +367,6 @@ class RayFleet:
             else:
                 running.terminated = True
                 self._signal(slot, signal.SIGTERM)
-
-    def _has_answered(self, slot: Slot) -> bool:
-        """Whether it came up while the driver was thinking, and is still to be heard."""
-        own = [r for r, (s, kind) in self._refs.items() if s is slot and kind in ("hello", "ready")]
-        return bool(own and ray.wait(own, timeout=0.0, fetch_local=False)[0])
 
     def _signal(self, slot: Slot, signum: int) -> Any:
         """Signal what the worker has started, not the worker: Ray answers SIGTERM in its own way."""
