@@ -32,6 +32,7 @@ from matscout.cli.words import (
     unforeseen,
 )
 from matscout.errors import MatscoutError, one_line
+from matscout.fleet.goodbye import end_process
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -272,7 +273,7 @@ def main(argv: list[str] | None = None) -> None:
         code = 0
     except Exception as error:
         code = _complain(error, words, *unforeseen(error))
-    sys.exit(code or 0)
+    end_process(code or 0)
 
 
 def _complain(error: BaseException, words: list[str], text: str, code: int) -> int:

@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from ray.exceptions import RayError
 
 from matscout.errors import InputError, RunFailed, one_line
 from matscout.fleet.environment import environment
+from matscout.fleet.goodbye import say_goodbye
 
 Disconnect = Callable[[], None]
 
@@ -121,10 +123,7 @@ def joined_cluster(address: str) -> Disconnect:
             what = one_line(f"cannot connect to Ray at {address}: {error}")[:300]
             raise InputError("run.address", what, "is RAY_AUTH_TOKEN the cluster's?") from None
 
-    def disconnect() -> None:
-        ray.shutdown()
-
-    return disconnect
+    return partial(say_goodbye, ray.shutdown)
 
 
 def _require_listener(address: str) -> None:

@@ -1,0 +1,38 @@
+"""Leaving a Ray cluster whose head stands still or cannot be reached.
+
+Ray waits for such a head without end: in `ray.shutdown`, and when the interpreter ends once more. Nor
+can the interpreter end while a thread is left waiting there: it crashes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import NoReturn
+
+_GOODBYE_S = 10.0
+"""A head that is well answers in a tenth of a second; a busy one should have its chance."""
+
+_waiting: list[threading.Thread] = []
+
+
+def say_goodbye(shutdown: Callable[[], None]) -> None:
+    """Call `ray.shutdown`, and go on if it takes too long."""
+    thread = threading.Thread(target=shutdown, daemon=True)
+    thread.start()
+    thread.join(_GOODBYE_S)
+    if thread.is_alive():
+        atexit.unregister(shutdown)
+        _waiting.append(thread)
+
+
+def end_process(code: int) -> NoReturn:
+    """As sys.exit, and at once where a goodbye is still being waited for."""
+    if any(thread.is_alive() for thread in _waiting):
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+    sys.exit(code)
