@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import ray
+import torch
 from ray.tune.trainable import trainable as tunes
 
 from matscout.checkpoint import CheckpointStore
@@ -180,6 +182,27 @@ def test_seeds(data: Path) -> None:
     make = trainable({**MLP, "epochs": 1}, base=data, seed=3)
     told = [run(make(config), 1)[0]["mae"] for config in (PARAMS, {**PARAMS, "seed": 3})]
     assert told[0] == told[1] != run(make({**PARAMS, "seed": 4}), 1)[0]["mae"]
+
+
+@pytest.mark.parametrize(
+    ("lent", "seen", "device"),
+    [([], True, "cpu"), ([0], True, "cuda:0"), (["4"], True, "cuda:0"), ([0], False, "cpu")],
+)
+def test_the_device_is_a_gpu_where_ray_has_lent_one_and_torch_sees_it(
+    data: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+    lent: list[Any], seen: bool, device: str,
+) -> None:  # fmt: skip
+    """As `ray.get_gpu_ids` has them in an actor: none, of whatever the machine has, where the trial
+    asked for none. Ray shows the worker those alone, so that the first is the one lent."""
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(ray, "get_gpu_ids", lambda: lent)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: seen)
+    one = trainable({**MLP, "epochs": 2}, base=data)(dict(PARAMS))
+    assert one._context().device == one._context().device == device
+    said = [line for line in caplog.messages if "torch sees none" in line]
+    assert len(said) == (bool(lent) and not seen), "nobody is slow unawares, and told once"
+    assert device != "cpu" or run(one, 2)[-1]["done"]
+    one.stop()
 
 
 def test_mistakes_are_one_line(data: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import threading
@@ -13,6 +12,7 @@ from typing import Any
 
 from matscout.evaluate.process_tree import family, send, start_guard
 from matscout.fleet.base import EvaluatorFactory
+from matscout.fleet.lent import lent_device
 from matscout.fleet.pinned import MARK
 from matscout.fleet.sharing import adopting
 from matscout.fleet.worker import MadeOnce, assignment_from_json, run_attempt
@@ -20,8 +20,6 @@ from matscout.fleet.worker_log import log_path, redirect_output
 from matscout.outcome import Outcome
 from matscout.runfolder import RunFolder
 from matscout.trial import Target
-
-log = logging.getLogger(__name__)
 
 
 class AttemptActor:
@@ -78,6 +76,7 @@ class AttemptActor:
         with self._news:
             self._current = key
         try:
+            self._device = self._device or lent_device(self._gpu)
             ending = run_attempt(
                 self._evaluator,
                 assignment,
@@ -85,7 +84,7 @@ class AttemptActor:
                 self._folder,
                 self._emit,
                 lambda: key in self._stops,
-                self._device or self._find_device(),
+                self._device,
                 self._name,
             )
         finally:
@@ -120,14 +119,3 @@ class AttemptActor:
         with self._news:
             self._unread.append(outcome.to_json())
             self._news.notify_all()
-
-    def _find_device(self) -> str:
-        """Decided in the worker and late: torch is loaded only where there is a share of a GPU."""
-        self._device = "cpu"
-        if self._gpu:
-            import torch
-
-            self._device = "cuda:0" if torch.cuda.is_available() else "cpu"
-            if self._device == "cpu":
-                log.warning("lent a share of a GPU, but torch sees none: on the processor instead")
-        return self._device

@@ -21,6 +21,7 @@ from matscout.drive.config import Part, parse_config, read_toml
 from matscout.errors import InputError, RunFailed
 from matscout.evaluate.base import Context
 from matscout.evaluate.trainer_options import TrainerOptions
+from matscout.fleet.lent import lent_device
 from matscout.models.perturb import check_perturbation, perturbed
 from matscout.trial import Measurement, Report
 from matscout.tune_bridge.ending import FINISHED
@@ -85,6 +86,7 @@ class TrainerTrainable(Trainable):
         self._trainer: Any = replace(
             built, checkpoint_epochs=built.epochs, checkpoint_s=0.0, checkpoint_batches=0
         )
+        self._device = lent_device(ray.is_initialized() and bool(ray.get_gpu_ids()))
         self._home = Path(tempfile.mkdtemp(prefix="matscout-tune-"))
         self._begin(config)
 
@@ -154,7 +156,7 @@ class TrainerTrainable(Trainable):
     def _context(self) -> Context:
         return Context(
             seed=self._own_seed,
-            device="cuda:0" if ray.is_initialized() and ray.get_gpu_ids() else "cpu",
+            device=self._device,
             workdir=Path(self.logdir) if self.logdir and os.path.isdir(self.logdir) else None,
             checkpoints=self._store,
             should_stop=lambda: self._leaving,
