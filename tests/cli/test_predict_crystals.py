@@ -123,7 +123,8 @@ def test_every_kind_of_file_that_names_structures(home: Path, matscout: Matscout
     found = json.loads(matscout("predict", "one", "new.csv", "--json", "-o", "t.csv").out)
     assert found["rows"]["prediction"] == pytest.approx(guess, rel=1e-5)
     assert found["scored"] == 1 and found["score"] == pytest.approx(abs(guess[0] - 12), rel=1e-4)
-    assert found["reproduced"] is True and len(found["networks_sha256"]) == 64
+    (member,) = found["members"]
+    assert found["reproduced"] is True and len(member["networks_sha256"]) == 64
     told = read(home / "t.csv")
     assert [(row["sample"], row["structure"]) for row in told] == [
         ("'=s1", "new/a.cif"), ("s2", "new/b.vasp"), ("s3", "LiF"),
@@ -162,9 +163,12 @@ def test_known_crystals_get_what_the_networks_said(
         found = json.loads(matscout("predict", "one", new, "--json", "--force").out)
         assert found["scored"] == 1
     assert holds_structures(home / "new") and holds_structures(home / "new/c.json")
+
     # Numbers that are none are no prediction.
-    nothing = np.full(1, np.nan)
-    monkeypatch.setattr(predicting_crystals, "_mean", lambda said: Guess(nothing))
+    def nothing(said: Any) -> Guess:
+        return Guess(np.full(len(said[0].seen), np.nan))
+
+    monkeypatch.setattr(predicting_crystals, "_mean", nothing)
     said = matscout("predict", "one", "new/a.cif", "-o", "none.csv")
     assert said.code == 3 and "a.cif: the networks of one give no finite" in said.err
     assert not (home / "none.csv").exists()
@@ -235,7 +239,8 @@ def test_mistakes_are_one_line_and_write_nothing(home: Path, matscout: Matscout)
         (["long"], "x' has no structure file; put one of NAME{.cif,.vasp,.poscar} beside it"),
         (["new", "-o", "new/p.csv"], "new/p.csv: lies in the folder of structures"),
         (["absent.cif"], "absent.cif: cannot be read"),
-        (["new", "--select", "average"], "--select: 'average' is for tables"),
+        (["new", "--select", "auto"], "--select: 'auto' is for tables: crystals are predicted by"),
+        (["new", "--select", "avarage"], "--select: no rule is called 'avarage'; did you mean"),
         (["--final"], "--final: run 'one' has no sealed rows"),
     ):
         said = matscout("predict", "one", *words)
@@ -274,7 +279,7 @@ def test_networks_that_cannot_be_used_are_one_line(
     monkeypatch.setattr(crystal_folds.Lockstep, "keep", lambda self: None)
     write(home, more="checkpoint_epochs = 2")
     assert matscout("train", "one.toml").code == 0
-    refused("has the networks of epoch 2 of 3; train it again")
+    refused("one: the checkpoint of trial 0 at step 12: has the networks of epoch 2 of 3; train it")
 
 
 @pytest.mark.usefixtures("at_once")
@@ -305,21 +310,65 @@ def test_killed_while_the_last_networks_are_written_it_goes_on_to_the_same(
     assert (home / "again.csv").read_bytes() == (home / "first.csv").read_bytes()
 
 
-@pytest.mark.usefixtures("at_once")
-def test_a_sweep_predicts_with_its_best_trial(home: Path, matscout: Matscout) -> None:
-    write(home)
-    sweep = (home / "one.toml").read_text().replace("batch_size = 8\n", "")
+def swept(home: Path, matscout: Matscout, **more: Any) -> None:
+    write(home, **more)
+    sweep = (home / "one.toml").read_text()
     sweep += (
-        'trials = 3\n[[targets]]\nname = "mae"\ndirection = "min"\n[proposer]\ntype = "random"\n'
+        'trials = 4\n[[targets]]\nname = "mae"\ndirection = "min"\n[proposer]\ntype = "random"\n'
     )
     sweep += '[space.parameters.lr]\ntype = "float"\nlow = 1e-4\nhigh = 1e-1\nlog = true\n'
     (home / "sweep.toml").write_text(sweep)
     assert matscout("sweep", "sweep.toml").code == 0
-    status = json.loads(matscout("status", "one", "--json").out)
-    found = json.loads(matscout("predict", "one", "new", "--json").out)
-    assert found["members"][0]["trial"] == status["best"]["trial"]
-    assert found["why"] == "it has the best mae"
-    assert found["inner"] == pytest.approx(status["best"]["values"]["mae"], rel=1e-6)
+
+
+def left_by(home: Path, trials: Iterable[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Of the rows that judged: the truths, and the mean over the trials of what each said then."""
+    lines = [
+        read(home / f"results/runs/one/work/trial-{trial:06d}-01/predictions.csv")
+        for trial in trials
+    ]
+    truth, said = (
+        np.mean([[float(line[name]) for line in each] for each in lines], axis=0)
+        for name in ("truth", "prediction")
+    )
+    return truth, said
+
+
+@pytest.mark.usefixtures("at_once")
+def test_a_sweep_predicts_with_its_three_best_trials(home: Path, matscout: Matscout) -> None:
+    swept(home, matscout)
+    values = {trial: left_by(home, [trial]) for trial in range(4)}
+    errors = {trial: float(np.abs(t - y).mean()) for trial, (t, y) in values.items()}
+    order = sorted(errors, key=lambda trial: errors[trial])
+    assert len(set(errors.values())) == 4
+    said = matscout("predict", "one", "new")
+    assert said.code == 0, said.err
+    names = ", ".join(map(str, order[:3]))
+    assert f"predicted by the mean of the 2 folds' networks of trials {names}, trained" in said.out
+    assert "chosen: the mean prediction of the three best" in said.out
+    assert "beware" not in said.out
+    found = json.loads(matscout("predict", "one", "known.jsonl", "--json", "--force").out)
+    assert [member["trial"] for member in found["members"]] == order[:3]
+    assert found["networks"] == 6 and found["reproduced"] is True
+    assert len({member["networks_sha256"] for member in found["members"]}) == 3
+    truth, mean = left_by(home, order[:3])
+    assert found["inner"] == pytest.approx(np.abs(truth - mean).mean(), rel=1e-9)
+    again = json.loads(
+        matscout("predict", "one", "known.jsonl", "--json", "--force", "--select", "average").out
+    )
+    assert again == found
+    best = json.loads(
+        matscout("predict", "one", "known.jsonl", "--json", "--force", "--select", "best").out
+    )
+    assert [member["trial"] for member in best["members"]] == order[:1]
+    assert best["why"] == f"trial {order[0]} has the best mae" and best["networks"] == 2
+    assert best["inner"] == pytest.approx(errors[order[0]], rel=1e-6)
+    # A trial of which nothing is left is told, and not passed over.
+    shutil.rmtree(RunFolder(home / "results/runs/one").checkpoints(order[2]))
+    said = matscout("predict", "one", "new", "--force")
+    what = "has left no checkpoint; train it again, or say --select best"
+    assert said.code == 2 and f"trial {order[2]} of " in said.err and what in said.err
+    assert matscout("predict", "one", "new", "--force", "--select", "best").code == 0
 
 
 def test_a_table_is_not_predicted_from_structures(home: Path, matscout: Matscout) -> None:

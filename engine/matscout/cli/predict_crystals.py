@@ -1,4 +1,4 @@
-"""`matscout predict RUN NEW` for a run of `crystal_graph`: what its best trial's networks say."""
+"""`matscout predict RUN NEW` for a run of `crystal_graph`: what the networks of its best trials say."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import numpy as np
 
-from matscout.checkpoint import Checkpoint
 from matscout.cli import registry
 from matscout.cli.predicted_csv import number_cells, with_cells
 from matscout.cli.predicted_words import bounds, finite, score_told
@@ -19,20 +18,19 @@ from matscout.data.new_structures import NewStructures, read_new_structures
 from matscout.data.text_table import as_number, is_missing
 from matscout.data.whole_file import write_whole
 from matscout.drive.config import Part
+from matscout.drive.members import Members
+from matscout.drive.members_crystals import choose_networks
 from matscout.drive.run import RunSpec
 from matscout.errors import InputError, RunFailed, one_line
 from matscout.evaluate.kept_networks import kept_networks, networks_digest
-from matscout.evaluate.predicting import Predicted
+from matscout.evaluate.predicting import Member, Predicted
 from matscout.evaluate.predicting_bounds import intervals, label_sets
-from matscout.evaluate.predicting_crystals import CrystalsPredicted, predict_crystals
+from matscout.evaluate.predicting_crystals import CrystalsPredicted, Kept, predict_crystals
 from matscout.evaluate.trainer_crystal import CrystalGraphTrainer
 from matscout.history import History
 from matscout.models.metrics import Metric, of_values
-from matscout.propose.observations import best_of
 from matscout.report.markup import number
 from matscout.runfolder import RunFolder
-from matscout.seeds import trial_seed
-from matscout.trial import Trial
 
 SAME = 1e-3
 """Up to which share of what it scored a network passes for the one that was scored: on a GPU sums are
@@ -57,10 +55,8 @@ class Answer:
 
     folder: RunFolder
     trainer: CrystalGraphTrainer
-    trial: Trial
-    why: str
-    seed: int
-    kept: Checkpoint
+    chosen: Members
+    kept: Sequence[Kept]
     rows: NewStructures
     level: float
     cells: dict[str, list[Any]]
@@ -77,30 +73,24 @@ def predict(
     if new is None:
         what = f"run '{folder.name}' has no sealed rows: it learned from crystals"
         raise InputError("--final", what, "name the crystals to predict")
-    if select not in (None, "best"):
-        what = f"'{select}' is for tables: crystals are predicted by the best trial"
-        raise InputError("--select", what, "leave it out")
     trainer = _trainer(spec)
-    trial, why = _best(folder, history)
+    chosen = choose_networks(folder.name, history, spec.seed, select)
     rows = read_new_structures(new)
-    kept = kept_networks(f"run '{folder.name}'", folder.root, trial, trainer, spec.seed)
+    kept = [_kept(folder, history, spec, trainer, chosen, m) for m in chosen.members]
     truths = {
         name: _truth(rows, name, trainer) for name in (trainer.predict, *trainer.also_predict)
     }
-    given, seed = {**trainer.hyperparameters, **trial.params}, trial_seed(spec.seed, trial.id)
     try:
-        made = predict_crystals(trainer, given, seed, kept, rows.structures, rows.where)
+        made = predict_crystals(trainer, kept, rows.structures, rows.where)
     except InputError as error:
         raise (error if error.where in rows.where else error.within(folder.name)) from None
-    _check_scored(folder, trainer, trial, made)
+    _check_scored(folder, history, trainer, chosen, made)
     _check_finite(folder, rows, made)
     cells, each = _cells(trainer, made, truths, level)
     cells["warning"] = _warnings(trainer, rows, made)
     size = float(np.abs(made.then).max()) or 1.0
     again = float(np.abs(made.scores - made.then).max()) / size
-    answer = Answer(
-        folder, trainer, trial, why, seed, kept, rows, level, cells, _judge(trainer), each, again
-    )
+    answer = Answer(folder, trainer, chosen, kept, rows, level, cells, _judge(trainer), each, again)
     write_whole(out, with_cells(rows.text, cells).encode("utf-8", "replace"))
     if json:
         print(jsonlib.dumps(_plain(answer, out), indent=1, allow_nan=False))
@@ -110,32 +100,41 @@ def predict(
     return 0
 
 
+def _kept(
+    folder: RunFolder, history: History, spec: RunSpec, trainer: CrystalGraphTrainer,
+    chosen: Members, member: Member,
+) -> Kept:  # fmt: skip
+    """What the member's trial has left; where nothing is, the best alone may still predict."""
+    assert member.trial is not None  # nothing untuned
+    trial = history.trials[member.trial]
+    try:
+        found = kept_networks(f"run '{folder.name}'", folder.root, trial, trainer, spec.seed)
+    except InputError as error:
+        if member is chosen.members[0]:
+            raise
+        raise InputError(error.where, error.what, f"{error.mend}, or say --select best") from None
+    return Kept(member, found)
+
+
 def _trainer(spec: RunSpec) -> CrystalGraphTrainer:
     part = spec.config["evaluator"]
     base = Path(spec.origin.get("path", "")).absolute().parent
     return cast(CrystalGraphTrainer, registry.evaluator_factory(Part(**part), base)())
 
 
-def _best(folder: RunFolder, history: History) -> tuple[Trial, str]:
-    """The trial that predicts, as it was when its networks were scored; and why it is that one."""
-    best = best_of(history)
-    if best is None:
-        what = "has no networks to predict with: no trial has a value yet"
-        raise InputError(f"run '{folder.name}'", what, f"matscout resume {folder.name}")
-    many = len(history.completed) > 1
-    why = f"it has the best {history.targets[0].name}" if many else "there is one trial"
-    return history.trials[best.id], why
-
-
 def _check_scored(
-    folder: RunFolder, trainer: CrystalGraphTrainer, trial: Trial, made: CrystalsPredicted
-) -> None:
-    """That the checkpoint is of the networks whose value the journal has."""
-    said, then = trial.values.get(trainer.target_name), float(np.mean(made.then))
-    if said is not None and not math.isclose(said, then, rel_tol=1e-9, abs_tol=1e-12):
-        what = f"its networks scored {number(then)}, and the journal says {number(said)}"
-        where = f"{folder.checkpoints(trial.id)}"
-        raise InputError(where, what, "restore the checkpoint, or train it again")
+    folder: RunFolder, history: History, trainer: CrystalGraphTrainer, chosen: Members,
+    made: CrystalsPredicted,
+) -> None:  # fmt: skip
+    """That each checkpoint is of the networks whose value the journal has."""
+    for member, scores in zip(chosen.members, made.then, strict=True):
+        assert member.trial is not None
+        said = history.trials[member.trial].values.get(trainer.target_name)
+        then = float(np.mean(scores))
+        if said is not None and not math.isclose(said, then, rel_tol=1e-9, abs_tol=1e-12):
+            what = f"its networks scored {number(then)}, and the journal says {number(said)}"
+            where = f"{folder.checkpoints(member.trial)}"
+            raise InputError(where, what, "restore the checkpoint, or train it again")
 
 
 def _check_finite(folder: RunFolder, rows: NewStructures, made: CrystalsPredicted) -> None:
@@ -260,12 +259,10 @@ def _warnings(
 def lines(answer: Answer, out: Path) -> list[str]:
     """What a person reads: what predicted, how far to trust it, and where not."""
     trainer, judge, count = answer.trainer, answer.metric, len(answer.rows)
-    folds = len(trainer.data.folds)
-    who = "the network" if folds == 1 else f"the mean of the {folds} folds' networks"
     said = [
-        f"{out}: {count} crystals, predicted by {who} of trial {answer.trial.id}, trained on"
+        f"{out}: {count} crystals, predicted by {_who(answer)}, trained on"
         f" {len(trainer.data.crystals)} crystals but for those that judge",
-        f"chosen: trial {answer.trial.id}, for {answer.why}",
+        f"chosen: {answer.chosen.why}",
     ]
     for name, one in answer.each.items():
         beside = "" if len(answer.each) == 1 else f" of {name}"
@@ -290,10 +287,21 @@ def lines(answer: Answer, out: Path) -> list[str]:
         )
     if answer.again > SAME:
         said.append(
-            "beware: here the networks score otherwise than their trial did, by up to"
+            "beware: here the networks score otherwise than when they were trained, by up to"
             f" {100 * answer.again:.2g} %: other versions of the libraries"
         )
     return said
+
+
+def _who(answer: Answer) -> str:
+    folds, members = len(answer.trainer.data.folds), answer.chosen.members
+    names = ", ".join(str(member.trial) for member in members)
+    trials = f"trial {names}" if len(members) == 1 else f"trials {names}"
+    if folds > 1:
+        return f"the mean of the {folds} folds' networks of {trials}"
+    return (
+        f"the network of {trials}" if len(members) == 1 else f"the mean of the networks of {trials}"
+    )
 
 
 def _plain(answer: Answer, out: Path) -> dict[str, Any]:
@@ -303,14 +311,20 @@ def _plain(answer: Answer, out: Path) -> dict[str, Any]:
             "width": finite(one.wide),
         }  # fmt: skip
 
-    trainer, trial = answer.trainer, answer.trial
+    trainer = answer.trainer
+    members = [
+        {
+            "trial": kept.member.trial, "params": dict(kept.member.params), "seed": kept.member.seed,
+            "networks_sha256": networks_digest(kept.checkpoint),
+        }
+        for kept in answer.kept
+    ]  # fmt: skip
     return {
         "file": str(out),
         "run": str(answer.folder.root),
-        "members": [{"trial": trial.id, "params": dict(trial.params), "seed": answer.seed}],
-        "why": answer.why,
-        "networks_sha256": networks_digest(answer.kept),
-        "networks": len(trainer.data.folds),
+        "members": members,
+        "why": answer.chosen.why,
+        "networks": len(members) * len(trainer.data.folds),
         "epochs": trainer.epochs,
         "target": trainer.predict,
         "task": trainer.task,
