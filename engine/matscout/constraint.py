@@ -79,6 +79,18 @@ class Linear:
 
 Constraint = Simplex | Linear
 
+
+def in_words(constraint: Constraint, params: Params) -> str:
+    """What the constraint asks for, and what `params` make of it."""
+    if isinstance(constraint, Simplex):
+        terms, op, bound = dict.fromkeys(constraint.parameters, 1.0), "==", constraint.total
+    else:
+        terms, op, bound = dict(constraint.coefficients), constraint.op, constraint.bound
+    parts = [name if c == 1.0 else f"{c:g} {name}" for name, c in terms.items()]
+    value = sum(c * float(params[name]) for name, c in terms.items())
+    return f"{' + '.join(parts)} {op} {bound:g} must hold, but it is {value:g}"
+
+
 _FIELDS: dict[str, tuple[type[Constraint], tuple[str, ...], tuple[str, ...]]] = {
     "simplex": (Simplex, ("parameters",), ("total",)),
     "linear": (Linear, ("coefficients", "op", "bound"), ()),
@@ -90,7 +102,8 @@ def constraint_from_dict(raw: Any) -> Constraint:
     where = "space.constraints"
     kind = raw.get("type") if isinstance(raw, Mapping) else None
     if kind not in _FIELDS:
-        raise InputError(where, f"unknown type {kind!r}", did_you_mean(str(kind), _FIELDS))
+        what = "type is missing" if kind is None else f"unknown type {kind!r}"
+        raise InputError(where, what, did_you_mean(str(kind), _FIELDS))
     cls, required, optional = _FIELDS[kind]
     known = {"type", *required, *optional}
     for key in raw:

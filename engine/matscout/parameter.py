@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, ClassVar
 
 from matscout.errors import InputError, did_you_mean
@@ -44,6 +45,7 @@ class _Numeric(_Parameter):
     low: float
     high: float
     log: bool = False
+    _noun: ClassVar[str] = "number"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,12 +57,24 @@ class _Numeric(_Parameter):
             f"low < high must hold, but got low={self.low!r}, high={self.high!r}",
             "swap the bounds, or fix the value in the evaluator's options",
         )
+        self._require(
+            math.isfinite(float(self.high) - float(self.low)),
+            f"high - low must be a finite number, got low={self.low!r}, high={self.high!r}",
+            "bring the bounds nearer",
+        )
         self._require(type(self.log) is bool, f"log must be true or false, got {self.log!r}")
         self._require(
             not self.log or self.low > 0,
             f"a log scale needs low > 0, but got low={self.low!r}",
             "raise low or drop log",
         )
+
+    @property
+    def wanted(self) -> str:
+        """Its values in words."""
+        step = getattr(self, "step", None)
+        steps = f" in steps of {step:g}" if step not in (None, 1) else ""
+        return f"a {self._noun} from {self.low:g} to {self.high:g}{steps}"
 
     def _unit(self, value: float) -> float:
         if self.log:
@@ -140,11 +154,17 @@ class Int(_Numeric):
     high: int
     step: int = 1
     type: ClassVar[str] = "int"
+    _noun: ClassVar[str] = "whole number"
 
     def __post_init__(self) -> None:
         for bound in ("low", "high", "step"):
             value = getattr(self, bound)
-            self._require(type(value) is int, f"{bound} must be a whole number, got {value!r}")
+            whole = isinstance(value, float) and value.is_integer()
+            self._require(
+                type(value) is int,
+                f"{bound} must be a whole number, got {value!r}",
+                f"write {int(value)}" if whole else "",
+            )
         super().__post_init__()
         self._require(
             1 <= self.step <= self.high - self.low,
@@ -190,6 +210,14 @@ class _Listed(_Parameter):
         self._require(
             not twice, f"{key} repeats {', '.join(sorted(twice))}", "list each value once"
         )
+
+    @property
+    def wanted(self) -> str:
+        """Its values in words, the first twenty."""
+        return "one of " + ", ".join(map(str, islice(self.values(), 20)))
+
+    def values(self) -> Iterator[Value]:
+        raise NotImplementedError
 
     @staticmethod
     def _find(value: Any, values: tuple[Value, ...]) -> Value | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from matscout.constraint import Constraint, constraint_from_dict, constraint_to_dict
+from matscout.constraint import Constraint, constraint_from_dict, constraint_to_dict, in_words
 from matscout.errors import InputError, did_you_mean
 from matscout.parameter import (
     Categorical,
@@ -125,11 +125,12 @@ class Space:
                 raise InputError(where, f"{name} is missing")
             value = parameter.canonical(params[name])
             if value is None:
-                raise InputError(where, f"{name}={params[name]!r} is outside the space")
+                what = f"{name}={params[name]!r:.60} is outside the space"
+                raise InputError(where, what, f"give {parameter.wanted}")
             out[name] = value
         for constraint in self.constraints:
             if constraint.violation(out):
-                raise InputError(where, f"violates {constraint_to_dict(constraint)}")
+                raise InputError(where, in_words(constraint, out))
         return out
 
     def key(self, params: Params) -> str:

@@ -42,6 +42,16 @@ CONFIG_MISTAKES = {
     "a pruner where nothing is reported": ('type = "function"\ntarget = "objective_of_ours:loss"\n', 'type = "command"\nargv = ["true"]\n[early_stopping]\ntype = "asha"\n', "early_stopping: 'asha' needs values on the way, and evaluator 'command' reports none; leave it out"),
     "a pruner of folds for epochs": ('type = "function"\ntarget = "objective_of_ours:loss"\n', 'type = "tabular"\ntable = "t.csv"\npredict = "y"\nmodel = "mlp"\n[early_stopping]\ntype = "wilcoxon"\n', "early_stopping: 'wilcoxon' compares folds: steps here are epochs; use asha or median"),
     "nothing left but to confirm": ("trials = 8", "trials = 8\nconfirm = 8", "run.confirm: must be fewer than run.trials = 8, got 8"),
+    "a range beyond floats": ("low = -5.0, high = 10.0", "low = -1e308, high = 1e308", "space.parameters.x: high - low must be a finite number, got low=-1e+308, high=1e+308; bring the bounds nearer"),
+    "a float for a whole bound": ("[[targets]]", '[space.parameters.n]\ntype = "int"\nlow = 1.0\nhigh = 9\n[[targets]]', "space.parameters.n: low must be a whole number, got 1.0; write 1"),
+    "a constraint without a type": ("[[targets]]", "[[space.constraints]]\nbound = 3.0\n[[targets]]", "space.constraints: type is missing; known here: linear, simplex"),
+    "a time without an end": ("trials = 8", "trials = 8\ntimeout_s = inf", "run.timeout_s: input should be a finite number, got inf"),
+    "more trials than can be": ("trials = 8", "trials = 99999999999999999999", "run.trials: input should be less than or equal to 10000000"),
+    "an option that fills the memory": ('"random"', '"tpe"\ncandidates = 1000000000000', "proposer.candidates: must be at most 1,000,000, got 1000000000000"),
+    "a pruner that never stops": ("[run]", '[early_stopping]\ntype = "asha"\nfactor = 1\n[run]', "early_stopping.factor: must be at least 2, got 1"),
+    "a pruner of folds for one": ('type = "function"\ntarget = "objective_of_ours:loss"\n', 'type = "tabular"\ntable = "t.csv"\npredict = "y"\nsplit = "holdout"\n[early_stopping]\ntype = "wilcoxon"\n', "early_stopping: 'wilcoxon' compares folds: a holdout is one; use asha or median"),
+    "a point outside": ("[run]", '[prior]\nenqueue = [{ x = 99.0, kind = "flat" }]\n[run]', "point 1: x=99.0 is outside the space; give a number from -5 to 10"),
+    "a point that breaks a constraint": ("[[targets]]", '[[space.constraints]]\ntype = "linear"\ncoefficients = { x = 2.0 }\nop = "<="\nbound = 4.0\n[prior]\nenqueue = [{ x = 3.0, kind = "flat" }]\n[[targets]]', "point 1: 2 x <= 4 must hold, but it is 6"),
     "a target with control characters": ('name = "loss"', 'name = "lo\\u001b[31mss"', "targets: name 'lo\\x1b[31mss' must be printable text; rename it"),
     "a fleet that is none": ('"inline"', '"inlin"', "run.fleet: input should be"),
 }  # fmt: skip
@@ -138,6 +148,38 @@ def test_an_objective_that_always_raises(home: Path, matscout: Matscout) -> None
     last = said.err.splitlines()[-1]
     assert said.code == 3 and "ZeroDivisionError: no such thing" in last
     assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize("trials", ["1", "2"])
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [("broken", "ZeroDivisionError: no such thing"), ("nan", "loss must be finite, got nan")],
+)
+def test_a_short_run_in_which_nothing_worked_has_failed(
+    home: Path, matscout: Matscout, function: str, message: str, trials: str
+) -> None:
+    """Too few trials to be given up on the way: it says so at its end, and whenever it is resumed."""
+    text = (home / "first.toml").read_text()
+    (home / "first.toml").write_text(text.replace(":loss", f":{function}"))
+    for words in (["sweep", "first.toml", "--trials", trials], ["resume", "first", "--trials", trials]):
+        said = matscout(*words)
+        last = said.err.splitlines()[-1]
+        assert said.code == 3 and last.startswith("matscout: evaluator: ") and message in last
+        assert f"stopped: budget of {trials} trials used" in said.out
+    assert matscout("status", "first").code == 0
+
+
+def test_a_short_run_goes_on_once_its_objective_works(home: Path, matscout: Matscout) -> None:
+    text = (home / "first.toml").read_text()
+    (home / "first.toml").write_text(text.replace(":loss", ":mended"))
+    code = "def mended(params):\n    raise ZeroDivisionError\n"
+    (home / "objective_of_ours.py").write_text(code)
+    assert matscout("sweep", "first.toml", "--trials", "2").code == 3
+    import objective_of_ours  # type: ignore[import-not-found]
+
+    objective_of_ours.mended = lambda params: params["x"]
+    said = matscout("resume", "first", "--trials", "4")
+    assert said.code == 0 and "2 complete, 2 quarantined" in said.out
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from matscout.cli import registry
 from matscout.cli.able import check_confirm, check_cost, check_evaluator, check_who_chooses
+from matscout.cli.check_stopping import check_early_stopping
 from matscout.cli.divide import fleet_of, policy_of
 from matscout.cli.judge import forecaster, goal_of, stop_rules
 from matscout.data.pools import read_space
@@ -90,7 +91,7 @@ def spec_from_config(
     if config.run.cancel_obsolete:
         _check_cancels(config, space, proposer)
     if config.early_stopping is not None:
-        _check_early_stopping(config, config.early_stopping)
+        check_early_stopping(config, config.early_stopping)
     rules_of(config.stop, pool=space.pool is not None)
     evaluator = None
     if config.evaluator is not None:
@@ -133,30 +134,6 @@ def _check_earlier_runs(proposer: str, prior: PriorTable, space: Space) -> None:
     if proposer == "transfer" and not prior.runs:
         what = "'transfer' starts from earlier runs, and there are none"
         raise InputError("proposer.type", what, "name them under [prior] runs, or use gp")
-
-
-def _check_early_stopping(config: Config, part: Part) -> None:
-    """That it is put together rightly, and has something to go by."""
-    if registry.thaw(part, registry.pruner(part)) is not None and config.run.costly:
-        what = "would begin costly experiments again"
-        raise InputError("early_stopping.thaw", what, "leave out one of the two")
-    evaluator = config.evaluator
-    if evaluator is None or evaluator.type in registry.SILENT:
-        who = "people report" if evaluator is None else f"evaluator {evaluator.type!r} reports"
-        what = f"{part.type!r} needs values on the way, and {who} none"
-        raise InputError("early_stopping", what, "leave it out")
-    epochs = evaluator.type == "crystal_graph" or evaluator.options.get("model") == "mlp"
-    options, no_folds = evaluator.options, ""
-    if epochs:
-        no_folds = "steps here are epochs"
-    elif options.get("fidelity") == "rows":
-        no_folds = "steps here are shares of the rows"
-    elif options.get("objective") == "robert":
-        no_folds = "what 'robert' reports is no mean of folds"
-    if part.type == "wilcoxon" and no_folds:
-        raise InputError(
-            "early_stopping", f"'wilcoxon' compares folds: {no_folds}", "use asha or median"
-        )
 
 
 def _check_cancels(config: Config, space: Space, proposer: Proposer) -> None:

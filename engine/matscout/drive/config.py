@@ -20,7 +20,7 @@ MAX_BYTES = 10_000_000
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 class Part(BaseModel):
@@ -73,7 +73,7 @@ class RunTable(_Table):
     journal: the PostgreSQL server that holds the journal, without a password.
     """
 
-    trials: int = Field(default=50, ge=1)
+    trials: int = Field(default=50, ge=1, le=10_000_000)
     workers: int = Field(default=2, ge=1, le=100_000)
     batch: int = Field(default=1, ge=1)
     ahead: int = Field(default=0, ge=0, le=100_000)

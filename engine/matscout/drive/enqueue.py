@@ -10,7 +10,6 @@ from matscout.data.text_table import read_text_table
 from matscout.drive.cells import read_value
 from matscout.drive.config import read_toml
 from matscout.errors import InputError, did_you_mean
-from matscout.parameter import Categorical, Int, Ordinal, Parameter
 from matscout.space import Space
 from matscout.trial import Value
 
@@ -86,16 +85,7 @@ def _from_csv(path: Path, space: Space) -> Iterable[tuple[str, Point]]:
             if cell:
                 value = read_value(space.by_name[name], cell)
                 if value is None:
-                    mend = f"give {_range(space.by_name[name])}"
+                    mend = f"give {space.by_name[name].wanted}"
                     raise InputError(where, f"{name}={cell!r:.60} is outside the space", mend)
                 given[name] = value
         yield where, space.check(given, where)
-
-
-def _range(parameter: Parameter) -> str:
-    if isinstance(parameter, Categorical):
-        return "one of " + ", ".join(map(str, parameter.choices[:20]))
-    if isinstance(parameter, Ordinal):
-        return "one of " + ", ".join(f"{value:g}" for value in parameter.levels[:20])
-    number = "a whole number" if isinstance(parameter, Int) else "a number"
-    return f"{number} from {parameter.low:g} to {parameter.high:g}"

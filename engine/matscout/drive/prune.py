@@ -84,8 +84,9 @@ class Median:
 
 
 def check_rungs(min_step: int, factor: int) -> None:
-    if min_step < 1 or factor < 2:
-        raise InputError("early_stopping", "needs min_step >= 1 and factor >= 2")
+    for key, value, least in (("min_step", min_step, 1), ("factor", factor, 2)):
+        if value < least:
+            raise InputError(f"early_stopping.{key}", f"must be at least {least}, got {value}")
 
 
 def rungs(first: int, factor: int, before: int, step: int) -> list[int]:

@@ -212,7 +212,8 @@ class _Reader:
                 continue
             value = read_value(parameter, cell)
             if value is None:
-                raise InputError(where, f"{name} = {cell!r:.40} is outside the space")
+                what = f"{name} = {cell!r:.40} is outside the space"
+                raise InputError(where, what, f"give {parameter.wanted}")
             raw[name] = value
         params = self._sheet.space.check(raw, where)
         called = ", ".join(f"{name}={value}" for name, value in params.items())
