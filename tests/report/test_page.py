@@ -10,7 +10,9 @@ import pytest
 
 from matscout.cli.assemble import proposer_of_run
 from matscout.cli.judge import forecaster, stop_rules
+from matscout.event import Event, EventKind
 from matscout.history import History
+from matscout.parameter import Float
 from matscout.pool import Pool
 from matscout.propose.random import RandomProposer
 from matscout.report.outlook import Outlook, outlook
@@ -125,7 +127,7 @@ def test_a_sweep(sweep: Callable[[int], RunFolder], nasty: str, n: int) -> None:
     assert nasty not in text
     if n > 6:
         assert {"parameter-0-title", "parameter-1-title", "parameter-2-title"} <= set(checked.ids)
-        assert "1 trials were stopped early" in text and "1 bad values lie beyond the axis" in text
+        assert "1 trial was stopped early" in text and "1 bad values lie beyond the axis" in text
         assert "nothing_better" not in text  # that needs a pool
 
 
@@ -222,3 +224,20 @@ def test_a_model_that_fails_costs_its_part_of_the_page_alone(campaign: Campaign)
 
 def _line(size: int) -> Pool:
     return Pool.from_rows([{"id": f"c{i}", "x": i / size, "z": (i * 7) % 5} for i in range(size)])
+
+
+def test_what_ended_with_its_driver_is_told_and_what_was_retried_is_not(
+    make_run: Callable[..., Any],
+) -> None:
+    """Trial 0 is begun again as its driver died, trial 1 because its first attempt crashed."""
+    maker = make_run(Space((Float("x", 0.0, 1.0),)), "again", "sweep", proposer={"type": "random"})
+    for trial in range(3):
+        assert maker.ask(None, {"x": 0.1 + trial / 10}, {}) == trial
+    maker.events.append(Event(EventKind.CRASHED, 1, 1, {"reason": "the worker died"}))
+    for trial in range(2):
+        maker.events.append(Event(EventKind.DISPATCHED, trial, 2))
+        body = {"values": {"y": 1.0}, "sem": {}, "cost_s": 1.0}
+        maker.events.append(Event(EventKind.MEASURED, trial, 2, body))
+    told = page_of(maker.save())
+    assert "1 attempt was broken off when a driver ended, and begun again" in told
+    assert "Sweep over 1 parameter: maximise y." in told

@@ -93,3 +93,8 @@ def number(value: float | None, digits: int = 4) -> str:
         return "–"
     mantissa, e, power = f"{value:.{digits}g}".partition("e")
     return (f"{mantissa}e{int(power)}" if e else mantissa).replace("-", "−")
+
+
+def counted(n: int, one: str, more: str) -> str:
+    """`1 parameter`, `2 parameters`."""
+    return f"{n} {one if n == 1 else more}"

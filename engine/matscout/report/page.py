@@ -18,7 +18,7 @@ from matscout.report.front_table import front_table, limits_note
 from matscout.report.fronts import broken, shows_front
 from matscout.report.importance_figure import importance_figure
 from matscout.report.map_figure import point_map, pool_map
-from matscout.report.markup import Markup, el, join, number, shortened
+from matscout.report.markup import Markup, counted, el, join, number, shortened
 from matscout.report.outlook import Outlook
 from matscout.report.parallel_figure import parallel_figure
 from matscout.report.parameter_figures import parameter_figures
@@ -120,7 +120,7 @@ def _head(record: Record, outlook: Outlook, view: View) -> list[Markup]:
     over = (
         f"{len(spec.space.pool):,} candidates".replace(",", "\u202f")
         if spec.space.pool is not None
-        else f"{len(spec.space.parameters)} parameters"
+        else counted(len(spec.space.parameters), "parameter", "parameters")
     )
     after = f" Goal: {GOALS[outlook.goal.kind]}." if spec.kind == "campaign" else ""
     if view.driver:

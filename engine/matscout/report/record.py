@@ -13,6 +13,8 @@ from matscout.history import History
 from matscout.journal import Journal, Verdict
 from matscout.runfolder import RunFolder
 
+_ENDS = (EventKind.CRASHED, EventKind.EXPIRED, EventKind.PRUNED)
+
 
 @dataclass(frozen=True)
 class Crash:
@@ -32,6 +34,8 @@ class Record:
     spec: RunSpec
     verdict: Verdict
     crashes: tuple[Crash, ...]
+    broken_off: int
+    """Attempts that ended with their driver, and were begun again."""
     sittings: int
     ask_s: float
     first_s: float
@@ -45,16 +49,24 @@ class Record:
 class _Reader:
     history: History = field(default_factory=History)
     crashes: list[Crash] = field(default_factory=list)
+    broken_off: int = 0
     sittings: int = 0
     ask_s: float = 0.0
     first_s: float = 0.0
     last_s: float = 0.0
     versions: Mapping[str, str] = field(default_factory=dict)
+    _ended: set[tuple[int | None, int]] = field(default_factory=set)
 
     def take(self, event: Event) -> None:
         self.history.apply(event)
         self.first_s = self.first_s or event.time
         self.last_s = event.time
+        if event.kind is EventKind.DISPATCHED:
+            # What crashed has been counted, and what is thawed ended well.
+            retried = (event.trial, (event.attempt or 1) - 1) in self._ended
+            self.broken_off += (event.attempt or 1) > 1 and not retried
+        elif event.kind in _ENDS:
+            self._ended.add((event.trial, event.attempt or 0))
         if event.kind in (EventKind.CRASHED, EventKind.EXPIRED):
             reason = str(event.body.get("reason", ""))
             self.crashes.append(Crash(event.trial or 0, event.attempt or 0, event.kind, reason))
@@ -78,6 +90,7 @@ def read_record(folder: RunFolder) -> Record:
         spec_of(folder, reader.history),
         verdict,
         tuple(reader.crashes),
+        reader.broken_off,
         reader.sittings,
         reader.ask_s,
         reader.first_s,

@@ -10,7 +10,7 @@ from matscout.drive.rounding import rounded_together
 from matscout.propose.observations import count_of, sem_of, value_of
 from matscout.propose.replicates import pooled
 from matscout.propose.retune_record import RETUNED
-from matscout.report.markup import Markup, el, number, shortened, table
+from matscout.report.markup import Markup, counted, el, number, shortened, table
 from matscout.report.outlook import Outlook
 from matscout.report.progress_figure import measured, named
 from matscout.report.record import Record
@@ -129,9 +129,13 @@ def trouble_tables(record: Record) -> list[Markup]:
             f"Attempts that broke; they are retried, and are no data ({_most(record.crashes)})"
         )
         out.append(table(caption, ["trial", "attempt", "how", "reason"], rows))
+    if record.broken_off:
+        what = "broken off when a driver ended, and begun again"
+        out.append(el("p", f"{counted(record.broken_off, 'attempt was', 'attempts were')} {what}."))
     pruned = history.count(State.PRUNED)
     if pruned:
-        out.append(el("p", f"{pruned} trials were stopped early on purpose (pruned)."))
+        were = counted(pruned, "trial was", "trials were")
+        out.append(el("p", f"{were} stopped early on purpose (pruned)."))
     withdrawn = history.count(State.WITHDRAWN)
     if withdrawn:
         what = "experiments were cancelled for something better (withdrawn)"
