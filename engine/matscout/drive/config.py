@@ -203,10 +203,22 @@ def _explained(error: ValidationError, raw: dict[str, Any]) -> InputError:
         return InputError(outer, f"unknown key {path[-1]!r}", did_you_mean(path[-1], known))
     if details["type"] == "missing":
         return InputError(where, "is missing", "add it")
-    what = details["msg"][0].lower() + details["msg"][1:]
-    return InputError(
-        where, one_line(f"{what}, got {without_passwords(repr(details['input'])):.80}")
-    )
+    said = details["msg"][0].lower() + details["msg"][1:]
+    what = f"{said}, got {without_passwords(repr(details['input'])):.80}"
+    return InputError(".".join(_given(path, raw)), one_line(what))
+
+
+def _given(path: list[str], raw: Any) -> list[str]:
+    """The part of `path` that the person wrote: where a key takes one of several types, pydantic adds
+    the one that it has tried."""
+    for place, part in enumerate(path):
+        inside = raw.get(part) if isinstance(raw, dict) else None
+        if isinstance(raw, list) and part.isdecimal() and int(part) < len(raw):
+            inside = raw[int(part)]
+        if inside is None:
+            return path[:place]
+        raw = inside
+    return path
 
 
 def _known_keys(path: list[str]) -> list[str]:

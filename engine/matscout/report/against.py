@@ -95,8 +95,9 @@ def sentence(found: Sequence[Against]) -> str:
     named = [name for name in ("random forest", "linear", "dummy") if name in matched]
     if not named:
         return ""
-    models = " and ".join(f"the untuned {name} model" for name in reversed(named))
-    return f"the best trial does not beat {models} by more than the noise"
+    *others, last = reversed(named)
+    names = f"{', '.join(others)} or {last}" if others else last
+    return f"the best trial does not beat the untuned {names} model by more than the noise"
 
 
 def lines(history: History, known: Mapping[str, Any]) -> list[str]:
