@@ -358,3 +358,19 @@ def test_castelli_cannot_be_told_by_its_formulas() -> None:
     found = audit(path, target="target")
     assert {"groups", "noise"} <= kinds(found)
     assert "93% of the variance" in found.of("noise")[0].what
+
+
+@pytest.mark.filterwarnings("error")
+def test_decimal_commas_are_found_and_the_numbers_looked_at(tmp_path: Path) -> None:
+    rows = [f'{a},"{str(b).replace(".", ",")}",{y}' for a, b, y in (r.split(",") for r in plain())]
+    found = of(tmp_path, "a,b,y", rows, target="y")
+    (comma,) = found.of("decimal comma")
+    assert comma.level == "blocks" and comma.columns == ("b",) and len(comma.lines) == 120
+    assert "'b' has decimal commas" in comma.what and "point" in comma.answer
+    assert found.kinds["b"] == "number" and found.inputs == ("a", "b")
+    with pytest.raises(InputError, match="decimal comma"):
+        TabularTrainer(table=tmp_path / "t.csv", predict="y").check([])
+    found = of(tmp_path, "a,y,b", rows, target="y")
+    assert found.of("decimal comma")[0].columns == ("y",) and found.task == "regression"
+    assert not found.of("unreadable")
+    assert not of(tmp_path, "a,b,y", rows, target="y", id="b").of("decimal comma")

@@ -310,3 +310,23 @@ def test_obelix_has_censored_conductivities(shared_data: Path) -> None:
     assert "IC (Total)" not in found.pool.columns  # mostly empty, and the target by another name
     named = read_experiments(path, target, on_bad="drop", id="ID")
     assert len(named) == 449 and named.pool.ids[0] == "jqc"
+
+
+COMMAS = 'x,z,y\n"0,5",1,1\n"1,5",2,2\n"2,25",3,4\n'
+
+
+def test_decimal_commas_are_refused_unless_a_category_is_said(tmp_path: Path) -> None:
+    words = "line 2: column 'x' has '0,5': a decimal comma; save it with points, or say category"
+    assert words in refused(tmp_path, COMMAS)
+    assert words in refused(tmp_path, COMMAS, on_bad="drop")  # it is no slip in a row
+    assert words in refused(tmp_path, COMMAS, inputs=["x"])
+    assert read(tmp_path, COMMAS, kinds={"x": "category"}).kinds["x"] == "category"
+    assert read(tmp_path, COMMAS, ignore=["x"]).pool.features == ("z",)
+    told = refused(tmp_path, COMMAS.replace("x,z,y", "y,z,x"))
+    assert told.endswith("line 2: column 'y' has '0,5': a decimal comma; save it with points")
+
+
+def test_a_target_without_a_spread(tmp_path: Path) -> None:
+    text = "x,y\n1,2\n2,1e308\n3,4\n4,5\n"
+    assert "line 3: target 'y' is '1e308', which has no square" in refused(tmp_path, text)
+    assert len(read(tmp_path, text, on_bad="drop")) == 3

@@ -48,3 +48,24 @@ def test_a_slip_of_the_pen_does_not_leave_a_feature_out(tmp_path: Path) -> None:
     assert read_pool(tmp_path / "p.csv", kinds={"t": "category"}).features == ("t",)
     (tmp_path / "p.csv").write_text("id,t,u,note\na,1,2,x\nb,2,3,y\nc,,4,z\n")
     assert read_pool(tmp_path / "p.csv", features=["u"]).features == ("u",)
+
+
+def test_decimal_commas_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text('id,t,u\na,"0,5",1\nb,"1,5",2\n')
+    said = r"line 2: column 't' has '0,5': a decimal comma; save it with points, say what"
+    for features in (None, ["t"], ["t", "u"]):
+        with pytest.raises(InputError, match=said):
+            read_pool(path, features=features)
+    assert read_pool(path, features=["u"]).features == ("u",)
+    assert read_pool(path, kinds={"t": "category"}).features == ("t", "u")
+
+
+def test_a_space_with_a_byte_order_mark(tmp_path: Path) -> None:
+    text = '\ufeff[parameters.x]\ntype = "float"\nlow = 0.0\nhigh = 1.0\n'
+    (tmp_path / "s.toml").write_text(text, encoding="utf-8")
+    assert list(read_space({"file": "s.toml"}, tmp_path).by_name) == ["x"]
+    for data, words in ((b"\xff\xfe", "is not UTF-8 text"), (b"x = ", "is not TOML: Invalid")):
+        (tmp_path / "s.toml").write_bytes(data)
+        with pytest.raises(InputError, match=words):
+            read_space({"file": "s.toml"}, tmp_path)

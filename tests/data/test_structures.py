@@ -123,6 +123,7 @@ CELL = ("structure", "lattice", "matrix")
         (broken(("structure", "sites", 0, "abc"), [0, 0]), "not a pymatgen structure"),
         (broken(("structure", "sites", 0, "abc"), [0, None, 0]), "not finite"),
         (broken(("structure", "sites", 0, "species"), [{"element": "Xx"}]), "no element"),
+        (broken(("target",), 1e308), r"target 'target' is '1e\+308', which has no square"),
         (broken(("structure", "sites", 0, "species"), [FE, FE]), "partly occupied"),
         (broken(("structure", "sites", 0, "species", 0, "occu"), 0.5), "partly occupied"),
     ],

@@ -153,3 +153,67 @@ def test_a_column_of_times_is_no_input_unless_listed(tmp_path: Path) -> None:
 def test_a_cell_may_hold_a_large_structure(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("cell,y\n" + "x" * 200_000 + ",1\na,2\n")
     assert len(read_table(tmp_path / "t.csv", "y").categorical["cell"][0]) == 200_000
+
+
+WITH_COMMAS = 'x,y\n1,1\n"0,5",2\n,3\n"-1,25e3",4\n'
+
+
+def test_decimal_commas_are_no_words(tmp_path: Path) -> None:
+    """What a spreadsheet saves in half of Europe: a column of words, unless somebody says so."""
+    path = written(tmp_path, WITH_COMMAS)
+    with pytest.raises(InputError) as caught:
+        read_table(path, "y")
+    said = "line 3: column 'x' has '0,5': a decimal comma; save it with points, or list the column"
+    assert said in str(caught.value)
+    assert list(read_table(path, "y", categorical=["x"]).categorical["x"])[1] == "0,5"
+    with pytest.raises(InputError, match=r"line 3: column 'x' has '0,5': a decimal comma"):
+        read_table(path, "x", inputs=["y"])
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["1,000", "2,500"],  # thousands, or so it may be
+        ["1,000,000", "0,5"],
+        ["1,2,3", "1,2"],
+        ["[1,2]", "[3,4]"],
+        ["1, 2", "3, 4"],
+        ["1,2-dimethyl", "1,3-dimethyl"],
+        ["Fe0,5O", "FeO"],
+        ["0,5 mm", "1,5 mm"],
+        ["a,b", "0,5"],
+        ["5,", "6,"],
+    ],
+)
+def test_other_commas_are_left_alone(tmp_path: Path, cells: list[str]) -> None:
+    lines = [f'"{cell}",{row}' for row, cell in enumerate(cells)]
+    table = read_table(written(tmp_path, "\n".join(["x,y", *lines]) + "\n"), "y")
+    assert list(table.categorical["x"]) == cells
+
+
+def test_one_comma_that_parts_no_thousands_decides_for_its_column(tmp_path: Path) -> None:
+    text = 'x,y\n"1,250",1\n"0,125",2\n'
+    with pytest.raises(InputError, match=r"line 3: column 'x' has '0,125': a decimal comma"):
+        read_table(written(tmp_path, text), "y")
+
+
+def test_a_column_without_a_spread_is_refused(tmp_path: Path) -> None:
+    """The square of 1e308 is infinite, and so is every score of the table."""
+    for cell in ("1e308", "-1e200", ">1e308"):
+        path = written(tmp_path, f"x,y\n1,2\n2,{cell}\n3,4\n")
+        with pytest.raises(InputError) as caught:
+            read_table(path, "y", censored="bound")
+        said = f"line 3: target 'y' is '{cell}', which has no square"
+        assert said in str(caught.value) and "mend the cell" in str(caught.value)
+    with pytest.raises(InputError, match=r"line 3: column 'x' is '-1e308', which has no square"):
+        read_table(written(tmp_path, "x,y\n1,2\n-1e308,3\n"), "y")
+    assert read_table(written(tmp_path, "x,y\n1,1e100\n2,3\n"), "y").target[0] == 1e100
+
+
+def test_a_folder_is_no_table(tmp_path: Path) -> None:
+    for name in ("t.csv", "t.json", "t.json.gz", "t.parquet"):
+        folder = tmp_path / name
+        folder.mkdir()
+        with pytest.raises(InputError) as caught:
+            read_table(folder, "y")
+        assert "s a directory" in str(caught.value) and str(caught.value).endswith("check the path")

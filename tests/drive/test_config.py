@@ -74,3 +74,12 @@ def test_unreadable_files(tmp_path: Path) -> None:
         read_toml(path)
     with pytest.raises(InputError, match="cannot be read"):
         read_toml(tmp_path)
+    for name in ("t.csv", "t.CSV", "t.parquet", "t.json.gz"):
+        with pytest.raises(InputError, match=r"is a table.*matscout sweep small_table --data"):
+            read_toml(tmp_path / name)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_config(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("\ufeff" + GOOD, encoding="utf-8")
+    assert parse_config(read_toml(path)[0]) == parse_config(tomllib.loads(GOOD))

@@ -105,6 +105,23 @@ def test_it_is_said_what_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ]  # fmt: skip
 
 
+def test_formulas_that_are_taken_for_words_are_told_once(tmp_path: Path) -> None:
+    formulas, words = ["Fe2O3", "NaCl", "TiO2", "CaF2"], ["oak", "elm", "ash", "fir"]
+    cells = zip(ROWS[:, 0], formulas * 10, words * 10, strict=True)
+    text = "\n".join(["a,comp,wood,y", *(f"{a},{f},{w},{a}" for a, f, w in cells)])
+    (tmp_path / "f.csv").write_text(text + "\n")
+    for number, told in enumerate(({}, {"formulas": ["comp"]}, {"categorical": ["comp"]})):
+        said: list[str] = []
+        one = TabularTrainer(table=tmp_path / "f.csv", predict="y", folds=2, **told)
+        (folder := tmp_path / str(number)).mkdir()
+        for _ in range(2):
+            keep_baselines(RunFolder(folder), one, 1, said.append)
+        assert len(said) == (1 if told else 2)
+        if not told:
+            assert "'comp' looks like chemical formulas" in said[0]
+            assert 'formulas = ["comp"]' in said[0] and "wood" not in said[0]
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"digest": 3}', "\x00", '{"models": 1}'])
 def test_a_spoilt_file_is_no_file(text: str, tmp_path: Path) -> None:
     run = RunFolder(tmp_path)

@@ -131,6 +131,7 @@ def test_a_row_between_all_others_may_be_far(tmp_path: Path) -> None:
     ("text", "what"),
     [
         ("a,b,kind,formula\n1,2,p,Fe2Zz3\n", "line 2: 'Fe2Zz3' is no formula"),
+        ('a,b,kind,formula\n"0,5",2,p,NaCl\n', "line 2: column 'a' has '0,5': a decimal comma"),
         ("a,b,kind,formula\n1,2,p,NaCl\n1,2,p,\n", "line 3: no formula in column 'formula'"),
         ("a,b,kind,formula,label\n1,2,p,NaCl,middle\n", "no training row has the class 'middle'"),
     ],

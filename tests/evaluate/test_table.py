@@ -10,6 +10,8 @@ import pytest
 from matscout.errors import ExperimentFailed, InputError
 from matscout.evaluate.base import Context
 from matscout.evaluate.table import TableEvaluator
+from matscout.parameter import Categorical, Float
+from matscout.space import Space
 from matscout.trial import Measurement
 
 TABLE = """sample,angle,ink,dry,toughness,mass
@@ -124,3 +126,21 @@ def test_a_real_table_has_all_its_replicates(shared_data: Path) -> None:
     evaluator = TableEvaluator(shared_data / "pv_lab" / "crossed_barrel.csv", ["toughness"], names)
     assert len(evaluator._rows) == 600
     assert {len(rows) for rows in evaluator._rows.values()} == {3}
+
+
+def test_decimal_commas_are_refused_where_the_space_has_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('x,y\n"0,5",1\n"1,5",2\n')
+    words, numbers = Categorical("x", ("0,5", "1,5")), Float("x", 0.0, 2.0)
+    evaluator = TableEvaluator(path, ["y"])
+    evaluator.check_space(Space((words,)))
+    assert say(evaluator, {"x": "0,5"}).values == {"y": 1.0}
+    with pytest.raises(InputError, match=r"line 2: column 'x' has '0,5': a decimal comma"):
+        evaluator.check_space(Space((numbers,)))
+
+
+def test_values_without_a_square_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("x,y\n1,1\n2,1e308\n")
+    with pytest.raises(InputError, match=r"line 3: target 'y' is '1e308', which has no square"):
+        TableEvaluator(path, ["y"])

@@ -7,7 +7,6 @@ import json as jsonlib
 import re
 import sys
 import time
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from matscout.data.pools import ready_space, ready_spaces
 from matscout.data.split_names import EQUAL_INPUTS
 from matscout.data.table_digest import table_digest
 from matscout.data.text_table import read_text_table
+from matscout.data.toml_text import parse_toml, refuse_table
 from matscout.drive.final import set_aside
 from matscout.drive.recipe_budget import Budget, spent_before
 from matscout.drive.recipe_fold import (
@@ -345,15 +345,13 @@ def _space(space: Path) -> tuple[Path, Space]:
     file = space
     if not space.exists() and str(space) in ready_spaces():
         file = ready_space(str(space))
+    refuse_table(file)
     try:
-        text = file.read_text(encoding="utf-8")
+        data = file.read_bytes()
     except OSError as error:
         known = ", ".join(ready_spaces())
         raise InputError(str(space), f"cannot be read ({error.strerror})", f"or: {known}") from None
-    try:
-        raw = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(str(space), f"is not TOML: {error}") from None
+    raw = parse_toml(space, data)
     if "evaluator" in raw:
         what = "is a config with an evaluator of its own, and --data is for a space file"
         raise InputError(

@@ -24,6 +24,7 @@ _MOST_PARTS = 100
 
 def column_findings(sheet: Sheet) -> Iterator[Finding]:
     yield from _unreadable(sheet)
+    yield from _commas(sheet)
     yield from _units(sheet)
     yield from _gaps(sheet)
     yield from _not_inputs(sheet)
@@ -48,6 +49,14 @@ def _unreadable(sheet: Sheet) -> Iterator[Finding]:
             "unreadable", "blocks", f"{reasons[rows[0]]} (line {sheet.raw.lines[rows[0]]}{more})",
             columns=[name], lines=sheet.lines(rows),
         )  # fmt: skip
+
+
+def _commas(sheet: Sheet) -> Iterator[Finding]:
+    for name, rows in sheet.commas.items():
+        cell = sheet.raw.column(name)[rows[0]].replace(".", ",")
+        more = f", and {len(rows) - 1} more" if len(rows) > 1 else ""
+        what = f"{name!r} has decimal commas: {cell!r:.40} (line {sheet.raw.lines[rows[0]]}{more})"
+        yield finding("decimal comma", "blocks", what, columns=[name], lines=sheet.lines(rows))
 
 
 def _units(sheet: Sheet) -> Iterator[Finding]:

@@ -64,6 +64,11 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "`tabular` refuses a column that mixes numbers and words",
         "mend the cells; or, for a campaign's table, --drop-bad",
     ),
+    "decimal comma": (
+        "`tabular` and campaigns refuse the column: to a reader a number with a comma is a word (here"
+        " it was looked at with points)",
+        "save the table with decimal points",
+    ),
     "infinite": ("no model can learn from an infinite number", "mend the cells"),
     "units": (
         "numbers with units are text to a reader: the column becomes a set of labels",

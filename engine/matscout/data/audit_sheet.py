@@ -12,12 +12,12 @@ import numpy as np
 from matscout.data.audit_units import number_and_unit
 from matscout.data.cells import BadRows, InputCells, input_cells
 from matscout.data.columns import Column, as_bound, column_kinds, is_infinite
+from matscout.data.decimal_comma import with_points
+from matscout.data.no_square import LARGEST
 from matscout.data.text_table import TextTable, as_number, is_missing, read_text_table
 from matscout.errors import InputError
 from matscout.pool import KINDS
 from matscout.trial import Value
-
-_LARGEST = 1e150
 
 _FEW_LABELS = 2
 """A target of so many different numbers is taken for classes."""
@@ -42,7 +42,8 @@ class TargetColumn:
 class Sheet:
     """`columns` has the kind of each but the target; `inputs` the cells of those that a model could
     learn from, with NaN for what is missing; `bad` the rows and reasons of what cannot be read, by
-    column; `gaps` the rows without a cell, by column.
+    column; `gaps` the rows without a cell, by column. `commas` are the rows whose number had a
+    decimal comma in the file, by column; `raw` has points there.
     """
 
     raw: TextTable
@@ -50,6 +51,7 @@ class Sheet:
     inputs: Mapping[str, InputCells]
     bad: Mapping[str, Mapping[int, str]]
     gaps: Mapping[str, tuple[int, ...]]
+    commas: Mapping[str, Sequence[int]]
     target: TargetColumn | None
 
     def __len__(self) -> int:
@@ -92,6 +94,7 @@ def read_sheet(
     raw = read_text_table(Path(path), header)
     if rows is not None:
         raw = raw.only([int(row) for row in rows])
+    raw, commas = with_points(raw, [name for name in raw.header if name not in said])
     goal = None if target is None else _target(raw, target)
     if target in said:
         raise InputError(raw.name, f"{target!r} is the target and cannot be anything else")
@@ -120,7 +123,7 @@ def read_sheet(
             blank = ["" if row in wrong else value for row, value in enumerate(found.values)]
             found = replace(found, values=blank)
         inputs[name] = found
-    return Sheet(raw, columns, inputs, bad, gaps, goal)
+    return Sheet(raw, columns, inputs, bad, gaps, commas, goal)
 
 
 def _target(raw: TextTable, name: str) -> TargetColumn:
@@ -155,7 +158,7 @@ def _target(raw: TextTable, name: str) -> TargetColumn:
 
 def _within(values: np.ndarray) -> np.ndarray:
     """NaN in place of numbers so large that their squares, and all statistics, are infinite."""
-    return np.where(np.abs(values) <= _LARGEST, values, math.nan)
+    return np.where(np.abs(values) <= LARGEST, values, math.nan)
 
 
 def _mostly_units(known: Sequence[str]) -> bool:

@@ -105,7 +105,7 @@ def _found(name: str, cells: Sequence[str], folder: Path, wanted: bool) -> Colum
         if not wanted and _is_numbered(name, known):
             return Column(name, "id", "whole numbers under the name of an id")
         return Column(name, "number")
-    if _are_formulas(distinct):
+    if are_formulas(distinct):
         return Column(name, "formula")
     return _text(name, known, distinct, wanted)
 
@@ -165,8 +165,8 @@ def names_structure(cell: str) -> bool:
     return last.lower().endswith(_STRUCTURE_SUFFIXES) or last.startswith(("POSCAR", "CONTCAR"))
 
 
-def _are_formulas(distinct: set[str]) -> bool:
-    """Nearly all parse, and at least half are beyond confusion with a word or a code.
+def are_formulas(distinct: set[str]) -> bool:
+    """Whether nearly all parse, and at least half are beyond confusion with a word or a code.
 
     `No`, `C`, `B1`, `P2`, `ON`, `OFF` parse as well: beyond confusion is what has two elements or
     more, and a digit or a symbol of two letters.

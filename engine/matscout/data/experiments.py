@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from matscout.data.cells import BadRows, InputCells, input_cells
 from matscout.data.columns import Column, column_kinds
+from matscout.data.decimal_comma import refuse_decimal_commas
 from matscout.data.replicates import Merged, merge
 from matscout.data.target_cells import require_variety, target_cells
 from matscout.data.text_table import TextTable, as_number, is_missing, read_text_table
@@ -92,7 +93,8 @@ def read_experiments(
     header    the column names, for a file that has none
 
     Raises InputError, naming the line where there is one, for columns that are missing, for a
-    target without numbers or that never varies, and for cells that cannot be read.
+    target without numbers or that never varies, for numbers with decimal commas, and for cells that
+    cannot be read.
     """
     for name, word, words in (("on_bad", on_bad, ON_BAD), ("censored", censored, CENSORED)):
         if word not in words:
@@ -163,6 +165,9 @@ def _columns(
         and name not in ignore
         and (inputs is None or name in inputs or name == id)
     ]
+    for name in names:
+        if name not in kinds and name != id:
+            refuse_decimal_commas(table, name, ", or say category")
     found = column_kinds(table, names, folder, said=kinds, wanted=inputs or ())
     if id is not None and id in found and id not in {*(inputs or ()), *kinds}:
         # A formula or a structure identifies and tells something; a mere name only identifies.

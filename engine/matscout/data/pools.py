@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from matscout.data.cells import BadRows, input_cells
+from matscout.data.decimal_comma import refuse_decimal_commas
 from matscout.data.text_table import TextTable, as_number, read_text_table
+from matscout.data.toml_text import parse_toml
 from matscout.errors import InputError, did_you_mean
 from matscout.pool import KINDS, Pool
 from matscout.space import Space
 from matscout.trial import Value
 
 _MAX_BYTES = 10_000_000
+_ELSE = ", say what the column is in kinds, or name the features without it"
 
 
 def read_space(raw: Mapping[str, Any], base: Path) -> Space:
@@ -64,16 +66,14 @@ def _from_file(path: Path) -> Space:
     try:
         with open(path, "rb") as file:
             data = file.read(_MAX_BYTES + 1)
-        text = data.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        what = getattr(error, "strerror", None) or "not UTF-8"
-        raise InputError(str(path), f"cannot be read ({what})", "check the path") from None
+    except OSError as error:
+        what = f"cannot be read ({error.strerror})"
+        raise InputError(str(path), what, "check the path") from None
     if len(data) > _MAX_BYTES:
         raise InputError(str(path), f"is larger than {_MAX_BYTES} bytes", "is it a space?")
+    raw = parse_toml(path, data)
     try:
-        return Space.from_dict(tomllib.loads(text))
-    except (ValueError, RecursionError) as error:  # no TOML, or a number of 5,000 digits
-        raise InputError(str(path), f"is not TOML: {error}") from None
+        return Space.from_dict(raw)
     except InputError as error:
         raise error.within(str(path)) from None
 
@@ -114,13 +114,16 @@ def read_pool(
     A column is whole numbers, numbers or text, whichever all its cells are. `kinds` says which
     features are categories, formulas or structures (files beside the table) instead of numbers.
     Where no features are named, a column of which most cells are numbers must not hold anything else:
-    a slip of the pen would leave it out without a word.
+    a slip of the pen would leave it out without a word. So would decimal commas, which are refused.
     """
     table = read_text_table(path)
     _check_ids(table, id)
     kinds = kinds or {}
     for name in kinds:
         table.column(name)
+    for name in table.header if features is None else features:
+        if name != id and kinds.get(name, "number") == "number":
+            refuse_decimal_commas(table, name, _ELSE)
     for name in features or ():
         for row, cell in enumerate(table.column(name)):
             if kinds.get(name, "number") == "number" and as_number(cell) is None:
@@ -161,8 +164,7 @@ def _check_numbers(table: TextTable, name: str) -> None:
     odd = [row for row, cell in enumerate(cells) if as_number(cell) is None]
     if odd and 2 * len(odd) < len(cells):
         what = f"{name!r} holds numbers in most rows, but {cells[odd[0]]!r:.40} here"
-        mend = "mend the cell, say what the column is in kinds, or name the features without it"
-        raise InputError(table.at(odd[0]), what, mend)
+        raise InputError(table.at(odd[0]), what, "mend the cell" + _ELSE)
 
 
 def _typed(cells: list[str]) -> list[Value]:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from pymatgen.core import Structure
 
+from matscout.data.no_square import LARGEST, no_square
 from matscout.data.structure_files import load_each
 from matscout.data.structure_text import (
     MAX_SITES,
@@ -129,6 +130,8 @@ def _number(value: Any, name: str, where: str, gaps: bool) -> float:
     number = None if isinstance(value, bool) else as_number(str(value))
     if number is None:
         raise InputError(where, f'target "{name}" must be a finite number, got {value!r:.40}')
+    if abs(number) > LARGEST:
+        raise InputError(where, no_square(name, str(value)), "mend it")
     return number
 
 

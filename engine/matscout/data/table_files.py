@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -56,9 +57,13 @@ def read_parquet(path: Path) -> Cells:
     are no numbers, words, truths or dates, and where pyarrow is not installed.
     """
     try:
-        about = path.stat()
+        with open(path, "rb") as file:
+            about = os.fstat(file.fileno())
     except FileNotFoundError:
         raise InputError(str(path), "no such file", "check the path") from None
+    except OSError as error:
+        what = f"cannot be read ({error.strerror})"
+        raise InputError(str(path), what, "check the path") from None
     if about.st_size > MAX_TEXT_BYTES:
         what = f"{about.st_size:,} bytes; a table may have {MAX_TEXT_BYTES:,}"
         raise InputError(str(path), what, "take fewer rows")

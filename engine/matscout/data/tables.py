@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from matscout.data.columns import as_bound
+from matscout.data.decimal_comma import refuse_decimal_commas
+from matscout.data.no_square import refuse_no_square
 from matscout.data.text_table import MISSING, TextTable, as_number, is_missing, read_text_table
 from matscout.data.times import as_times
 from matscout.errors import InputError, did_you_mean
@@ -70,7 +72,8 @@ def read_table(
     column of crystal structures, an input in any case (see structure_column.py).
 
     Raises InputError for a file that is missing, too large, empty or ragged, for an unknown column,
-    and for a target that is missing or no finite number, with its line.
+    for numbers with decimal commas or so large that they have no square, and for a target that is
+    missing or no finite number, with its line.
     """
     raw = read_text_table(Path(path))
     goal = raw.column(target)
@@ -112,6 +115,7 @@ def read_table(
 
 def _target(raw: TextTable, name: str, cells: list[str], *, bounds: bool) -> np.ndarray:
     values = np.empty(len(cells))
+    refuse_decimal_commas(raw, name)
     for row, cell in enumerate(cells):
         number = as_number(cell)
         if number is None and bounds:
@@ -122,6 +126,7 @@ def _target(raw: TextTable, name: str, cells: list[str], *, bounds: bool) -> np.
                 raw.at(row), f"target '{name}' must be a finite number, got {shown}", "drop the row"
             )
         values[row] = number
+    refuse_no_square(raw, name, values.tolist())
     return values
 
 
@@ -158,6 +163,8 @@ def _inputs(
         if not known:
             raise InputError(raw.name, f"column '{column}' is empty", "leave it out of inputs")
         numbers = {row: number for row, cell in known if (number := as_number(cell)) is not None}
+        if column not in words and len(numbers) < len(known):
+            refuse_decimal_commas(raw, column, ", or list the column under categorical")
         if column in words or not numbers:
             present = {row for row, _ in known}
             clean = [cell if row in present else "" for row, cell in enumerate(cells)]
@@ -169,5 +176,7 @@ def _inputs(
                 "mend it, or list the column under categorical",
             )  # fmt: skip
         else:
-            numeric[column] = np.array([numbers.get(row, math.nan) for row in range(len(cells))])
+            filled = [numbers.get(row, math.nan) for row in range(len(cells))]
+            refuse_no_square(raw, column, filled, "column")
+            numeric[column] = np.array(filled)
     return numeric, text

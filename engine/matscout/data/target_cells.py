@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 from matscout.data.cells import BadRows, number_cells
 from matscout.data.columns import as_bound, is_infinite
+from matscout.data.decimal_comma import refuse_decimal_commas
+from matscout.data.no_square import LARGEST, no_square
 from matscout.data.text_table import TextTable, as_number, is_missing
 from matscout.errors import InputError
 
@@ -18,16 +20,22 @@ def target_cells(
     """(n,) numbers in the target's unit, NaN where nothing was measured, and notes.
 
     With `classes`, a target of two text labels is 0 and 1: the rarer is 1 (of equals the later in
-    the alphabet). Numbers stay numbers. Raises InputError for a column of text, or of nothing.
+    the alphabet). Numbers stay numbers. Raises InputError for a column of text, of nothing, or of
+    numbers with decimal commas.
     """
     known = [cell for cell in table.column(name) if not is_missing(cell)]
     if not known:
         raise InputError(table.name, f"target {name!r} has no value", "choose another column")
+    if not classes:
+        refuse_decimal_commas(table, name)
     if not any(
         as_number(c) is not None or as_bound(c) is not None or is_infinite(c) for c in known
     ):
         return _labels(table, name, known, classes)
     numbers, taken = number_cells(table, name, bad, gaps=True, bounds=bounds)
+    for row, number in enumerate(numbers):
+        if abs(number) > LARGEST:
+            bad.add(row, no_square(name, table.column(name)[row]))
     if not taken:
         return numbers, []
     rows = "row has" if taken == 1 else "rows have"

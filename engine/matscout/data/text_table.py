@@ -80,7 +80,9 @@ def _read_csv(path: Path, header: Sequence[str] | None) -> TextTable:
     except UnicodeDecodeError as error:
         raise InputError(str(path), f"not UTF-8 at byte {error.start}", "save as UTF-8") from None
     except OSError as error:
-        raise InputError(str(path), f"cannot be read ({error.strerror})") from None
+        raise InputError(
+            str(path), f"cannot be read ({error.strerror})", "check the path"
+        ) from None
     check_growth(csv_weight(text), size, str(path), "take fewer rows")
     csv.field_size_limit(MAX_BYTES)  # Python's own, 128 KiB, is a structure of some 400 sites
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)

@@ -27,7 +27,10 @@ def unpacked(path: Path, most: int) -> bytes:
     except FileNotFoundError:
         raise InputError(str(path), "no such file", "check the path") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(str(path), f"cannot be read ({error!s:.80})") from None
+        # A damaged archive is no error of the system, and has no number.
+        told = getattr(error, "strerror", None)
+        mend = "check the path" if told else "get it anew"
+        raise InputError(str(path), f"cannot be read ({told or error!s:.80})", mend) from None
     if len(data) > most:
         what = f"more than {most:,} bytes"
         raise InputError(str(path), f"{what} when unpacked" if packed else what, split)

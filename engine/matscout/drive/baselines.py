@@ -24,6 +24,10 @@ class HasBaselines(Protocol):
     def baseline_names(self) -> Sequence[str]:
         """What `baselines` measures."""
 
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What a person should be told of its data, a line each."""
+
     def is_baseline(self, digest_of: str) -> bool:
         """Whether baselines with that digest are those of its data."""
 
@@ -38,7 +42,8 @@ def keep_baselines(
     say: Callable[[str], None] | None = None,
 ) -> None:
     """Measure them and write `baselines.json`, unless they are there for these very data. `say` is
-    told when it begins, since it may take as long as a trial or two.
+    told what the trainer remarks of its data, and when it begins, since it may take as long as a
+    trial or two.
 
     They can be had again at any time, so the file is no part of the journal.
     """
@@ -46,6 +51,8 @@ def keep_baselines(
     if known and known["target"] == target and trainer.is_baseline(known["digest"]):
         return
     if say is not None:
+        for remark in trainer.remarks:
+            say(remark)
         *first, last = (_SAID.get(name, name) for name in trainer.baseline_names)
         said = f"{', '.join(first)} and {last}" if first else last
         say(f"measuring {said} on the same folds")

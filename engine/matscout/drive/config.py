@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from matscout.data.toml_text import parse_toml, refuse_table
 from matscout.drive.policy import Policy
 from matscout.errors import InputError, did_you_mean, one_line
 from matscout.goal import Goal
@@ -149,6 +149,7 @@ class Config(_Table):
 
 def read_toml(path: Path) -> tuple[dict[str, Any], str]:
     """The TOML file at `path` and the SHA-256 of its bytes; InputError says what is wrong with it."""
+    refuse_table(path)
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -160,12 +161,7 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
         raise InputError(
             str(path), f"is larger than {MAX_BYTES} bytes", "put tables into files of their own"
         )
-    try:
-        return tomllib.loads(data.decode()), hashlib.sha256(data).hexdigest()
-    except UnicodeDecodeError:
-        raise InputError(str(path), "is not UTF-8 text", "save it as UTF-8") from None
-    except (ValueError, RecursionError) as error:  # no TOML, or a number of 5,000 digits
-        raise InputError(str(path), f"is not TOML: {error}") from None
+    return parse_toml(path, data), hashlib.sha256(data).hexdigest()
 
 
 def parse_config(raw: dict[str, Any]) -> Config:

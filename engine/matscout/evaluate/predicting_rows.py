@@ -13,7 +13,9 @@ from sklearn.neighbors import NearestNeighbors
 
 from matscout.data.columns import as_bound
 from matscout.data.composition import element_fractions
+from matscout.data.decimal_comma import refuse_decimal_commas
 from matscout.data.formula import amounts, symbol
+from matscout.data.no_square import refuse_no_square
 from matscout.data.structure_column import structure_column
 from matscout.data.text_table import TextTable, as_number, is_missing, read_text_table
 from matscout.errors import InputError, did_you_mean
@@ -50,8 +52,9 @@ class NewRows:
 def read_new_rows(
     path: Path, trainer: TabularTrainer, data: TabularData, only: Sequence[int] | None = None
 ) -> NewRows:
-    """InputError for a file without rows or without an input column, for a word among numbers, for what
-    is no formula or structure, and for a target cell that cannot be compared, with its line.
+    """InputError for a file without rows or without an input column, for a word or a decimal
+    comma among numbers, for what is no formula or structure, and for a target cell that cannot be
+    compared, with its line.
     `only`: the numbers of the rows that are meant, if not all.
     """
     raw = read_text_table(path)
@@ -89,6 +92,7 @@ def read_new_rows(
 
 
 def _numbers(raw: TextTable, name: str) -> Array:
+    refuse_decimal_commas(raw, name)
     out = np.full(len(raw.rows), math.nan)
     for row, cell in enumerate(raw.column(name)):
         number = as_number(cell)
@@ -97,6 +101,7 @@ def _numbers(raw: TextTable, name: str) -> Array:
             raise InputError(raw.at(row), what, "mend it, or leave the cell empty")
         if number is not None:
             out[row] = number
+    refuse_no_square(raw, name, out.tolist(), "column")
     return out
 
 

@@ -8,10 +8,14 @@ from typing import Literal
 
 import numpy as np
 
+from matscout.data.decimal_comma import decimal_commas, refuse_decimal_commas
+from matscout.data.no_square import refuse_no_square
 from matscout.data.tables import MISSING
-from matscout.data.text_table import as_number, read_text_table
+from matscout.data.text_table import TextTable, as_number, read_text_table
 from matscout.errors import ExperimentFailed, InputError, did_you_mean
 from matscout.evaluate.base import Context
+from matscout.parameter import Categorical
+from matscout.space import Space
 from matscout.trial import Measurement, Params, Value
 
 _DIGITS = 12
@@ -45,7 +49,7 @@ class TableEvaluator:
         if replicates not in ("draw", "mean"):
             raise InputError("evaluator.replicates", f"unknown {replicates!r}", "draw or mean")
         raw = read_text_table(Path(path))
-        self._name = Path(path).name
+        self._path, self._name = Path(path), Path(path).name
         self._mean = replicates == "mean"
         self._targets = tuple(targets)
         self._id = id
@@ -58,6 +62,7 @@ class TableEvaluator:
         columns = {name: raw.column(name) for name in (*self._inputs, *targets)}
         ids = raw.column(id) if id else [""] * len(raw.rows)
         self._lines = raw.lines
+        self._commas = [name for name in self._inputs if decimal_commas(columns[name])]
         self._values = {name: _measured(raw, name, columns[name]) for name in targets}
         self._rows: dict[tuple[object, ...], list[int]] = {}
         self._by_id: dict[str, list[int]] = {}
@@ -65,6 +70,12 @@ class TableEvaluator:
             key = tuple(_as_matched(columns[name][row]) for name in self._inputs)
             self._rows.setdefault(key, []).append(row)
             self._by_id.setdefault(ids[row], []).append(row)
+
+    def check_space(self, space: Space) -> None:
+        """Before a run: what is a number there has no decimal commas here, or no row would match."""
+        for name in self._commas:
+            if name in space.by_name and not isinstance(space.by_name[name], Categorical):
+                refuse_decimal_commas(read_text_table(self._path), name)
 
     def evaluate(self, params: Params, context: Context) -> Iterator[Measurement]:
         rows = self._find(params, context.candidate)
@@ -112,7 +123,7 @@ class TableEvaluator:
                 raise ExperimentFailed(f"{self._name} records no {name} there")
 
 
-def _measured(raw: object, name: str, cells: Sequence[str]) -> np.ndarray:
+def _measured(raw: TextTable, name: str, cells: Sequence[str]) -> np.ndarray:
     """(n,) floats, NaN where nothing was measured."""
     values = np.full(len(cells), np.nan)
     for row, cell in enumerate(cells):
@@ -120,9 +131,11 @@ def _measured(raw: object, name: str, cells: Sequence[str]) -> np.ndarray:
             continue
         number = as_number(cell)
         if number is None:
-            where = raw.at(row)  # type: ignore[attr-defined]
-            raise InputError(where, f"{name}: {cell!r:.60} is no number", "mend or empty the cell")
+            raise InputError(
+                raw.at(row), f"{name}: {cell!r:.60} is no number", "mend or empty the cell"
+            )
         values[row] = number
+    refuse_no_square(raw, name, values.tolist())
     return values
 
 

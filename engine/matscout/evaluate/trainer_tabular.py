@@ -238,6 +238,12 @@ class TabularTrainer(TrainerOptions):
 
         return digest_of == digest(digest_with_bonding(self), self.metric, self.objective)
 
+    @property
+    def remarks(self) -> list[str]:
+        from matscout.evaluate.untold_formulas import untold_formulas
+
+        return untold_formulas(self)
+
     def baselines(self, jobs: int) -> dict[str, Any]:
         """What a dummy, a linear model and a random forest score on the same folds."""
         from matscout.evaluate.baselines import baselines
