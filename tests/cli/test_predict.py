@@ -20,6 +20,7 @@ from sklearn.ensemble import RandomForestRegressor
 from matscout.data.prototypes import substituted
 from matscout.data.structures import StructureSet, save_structures
 from matscout.evaluate import baselines
+from matscout.evaluate.trainer_tabular import TabularTrainer
 
 Matscout = Callable[..., Any]
 TRAIN = """
@@ -221,6 +222,22 @@ def test_bad_rows_write_nothing(one: Path, matscout: Matscout) -> None:
         assert len(said.err.strip().splitlines()) == 1 and said.out == ""
         assert not (one / "predictions.csv").exists()
         assert text is None or (one / "new.csv").read_text() == text
+
+
+def test_a_training_that_crashes_has_failed(
+    home: Path, matscout: Matscout, monkeypatch: pytest.MonkeyPatch, dummy_alone: None
+) -> None:
+    def crash(*given: Any) -> None:
+        raise ArithmeticError("no such split")
+
+    monkeypatch.setattr(TabularTrainer, "evaluate", crash)
+    write(home)
+    for words in (("train", "one.toml"), ("resume", "one")):
+        said = matscout(*words)
+        last = said.err.splitlines()[-1]
+        assert said.code == 3 and "next: " not in said.out
+        assert last.startswith("matscout: evaluator: the only trial crashed: ")
+        assert "ArithmeticError: no such split" in last
 
 
 def test_another_table_is_refused(one: Path, matscout: Matscout) -> None:

@@ -99,6 +99,8 @@ def test_shuffled_targets_are_no_better_than_a_dummy(home: Path, matscout: Matsc
         (["small.toml", "--data", "t.csv"], "--target"),
         (["small.toml", "--target", "y"], "--data"),
         (["none_such", "--data", "t.csv", "--target", "y"], "none_such"),
+        (["t.csv", "--data", "t.csv", "--target", "y"], "t.csv: is a table, and TOML is wanted"),
+        (["small.toml", "--data", "..", "--target", "y"], "(Is a directory); check the path"),
         (["small.toml", "--data", "t.csv", "--target", "z"], "z"),
         (["small.toml", "--data", "t.csv", "--target", "y", "--split", "grouped"], "--group"),
         (["small.toml", "--data", "t.csv", "--target", "y", "--metric", "mcc"], "mcc"),

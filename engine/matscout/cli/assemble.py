@@ -16,6 +16,7 @@ from matscout.cli.able import check_confirm, check_cost, check_evaluator, check_
 from matscout.cli.check_stopping import check_early_stopping
 from matscout.cli.divide import fleet_of, policy_of
 from matscout.cli.judge import forecaster, goal_of, stop_rules
+from matscout.cli.own_config import as_said, config_of, trusted
 from matscout.data.pools import read_space
 from matscout.drive.baselines import HasBaselines, keep_baselines
 from matscout.drive.config import Config, Part, PriorTable, RunTable, parse_config, read_toml
@@ -43,9 +44,10 @@ def spec_from_file(path: Path, kind: str, overrides: dict[str, Any]) -> RunSpec:
     """Read, check and try out everything that a config names. Nothing is written."""
     raw, digest = read_toml(path)
     try:
-        return spec_from_dict(raw, kind, overrides, path, digest)
+        spec = spec_from_dict(raw, kind, overrides, path, digest)
     except InputError as error:
         raise error.within(str(path)) from None
+    return replace(spec, origin={**spec.origin, **as_said(raw)})
 
 
 def spec_from_dict(
@@ -207,16 +209,10 @@ def drive(
     """
     journal, history, spec = reopen(folder)
     try:
-        config = _overridden(_config_of(spec), overrides or {})
-        base = _trusted_base(folder, spec, config, config_file)
-        if config.evaluator is None:
-            raise InputError(
-                str(folder.root),
-                "has no evaluator: its results are brought by people",
-                f"use matscout campaign recommend {folder.name}, or name an evaluator in the config",
-            )
-        factory = registry.evaluator_factory(config.evaluator, base)
-        if config.evaluator.type in registry.PINS:
+        config = _overridden(config_of(spec), overrides or {})
+        evaluator, base = trusted(folder, spec, config_file)
+        factory = registry.evaluator_factory(evaluator, base)
+        if evaluator.type in registry.PINS:
             cast(Any, factory()).pinned()  # what it began with may be gone
         spec = replace(spec, policy=policy_of(config, factory))
         pruner = registry.pruner(config.early_stopping)
@@ -284,7 +280,7 @@ def campaign_at(folder: RunFolder) -> tuple[OpenCampaign, Proposer, Forecaster |
 
     campaign = open_campaign(folder)
     try:
-        config = _config_of(campaign.spec)
+        config = config_of(campaign.spec)
         proposer = _proposer_of_run(campaign.spec, config)
         asked = _around(proposer, campaign.spec, config.run)
         return campaign, asked, forecaster(campaign.spec, proposer)
@@ -295,7 +291,7 @@ def campaign_at(folder: RunFolder) -> tuple[OpenCampaign, Proposer, Forecaster |
 
 def proposer_of_run(spec: RunSpec) -> Proposer:
     """The proposer that the run was made with, built anew."""
-    return _proposer_of_run(spec, _config_of(spec))
+    return _proposer_of_run(spec, config_of(spec))
 
 
 def _proposer_of_run(spec: RunSpec, config: Config) -> Proposer:
@@ -332,10 +328,6 @@ def find_run(name: str, runs: Path) -> RunFolder:
     return folder
 
 
-def _config_of(spec: RunSpec) -> Config:
-    return parse_config({**spec.config, "space": {}})
-
-
 def _overridden(config: Config, overrides: dict[str, Any]) -> Config:
     """The command line's word over the file's. None means: not said."""
     given = {key: value for key, value in overrides.items() if value is not None}
@@ -348,29 +340,3 @@ def _overridden(config: Config, overrides: dict[str, Any]) -> Config:
         raw["prior"] = {**(raw["prior"] or {}), **beforehand}
     raw["run"] |= given
     return parse_config(raw)
-
-
-def _trusted_base(
-    folder: RunFolder, spec: RunSpec, config: Config, config_file: Path | None
-) -> Path:
-    """The folder that the config's relative paths start from.
-
-    A run folder may come from anywhere, so the name of code to run is never taken from it: it is read
-    again from the user's own config (not one inside that folder), with which the run was made.
-    """
-    path = config_file or Path(spec.origin.get("path", ""))
-    if config.evaluator is not None and config.evaluator.type in registry.RUNS_FOREIGN_CODE:
-        try:
-            raw, digest = read_toml(Path() if folder.contains(path) and not config_file else path)
-        except InputError:
-            raise InputError(
-                str(folder.root),
-                f"its config {path} is gone, and code is only started from your own config",
-                f"say where it is: matscout resume {folder.name} --config FILE",
-            ) from None
-        ours = parse_config({"kind": spec.kind, **raw}).evaluator if digest else None
-        if ours != config.evaluator:
-            raise InputError(
-                str(path), "names another evaluator than this run was made with", "restore it"
-            )
-    return path.absolute().parent

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from matscout.cli.assemble import drive, find_run, spec_from_file
+from matscout.cli.own_config import edited, trusted
 from matscout.cli.progress import Progress
 from matscout.cli.show import summary, summary_lines
 from matscout.drive.run import RunSpec, create, load
+from matscout.drive.stop import fruitless
 from matscout.errors import one_line
 from matscout.runfolder import RunFolder
 
@@ -42,11 +44,15 @@ def go_on(run: str, runs: Path, config: Path | None, overrides: dict[str, Any], 
         from matscout.cli.demo import go_on as go_on_with_demo
 
         return go_on_with_demo(folder, overrides, json)
+    trusted(folder, spec, config)  # before anything is said or written
+    _tell(edited(folder, spec, config, overrides))
     return sitting(folder, overrides, config, json)
 
 
 def sitting(folder: RunFolder, overrides: dict[str, Any], config: Path | None, json: bool) -> int:
-    """One sitting with progress on stderr and the summary on stdout. Returns the exit code."""
+    """One sitting with progress on stderr and the summary on stdout. Returns the exit code; RunFailed
+    where the run is over and nothing in it worked.
+    """
     reason = drive_shown(folder, overrides, config)
     history, spec = load(folder)
     if json:
@@ -57,6 +63,9 @@ def sitting(folder: RunFolder, overrides: dict[str, Any], config: Path | None, j
     if reason == "interrupted":
         print(f"interrupted; go on with: matscout resume {folder.name}{runs_option(folder)}")
         return _INTERRUPTED
+    error = fruitless(history)
+    if error is not None:
+        raise error
     return 0
 
 
@@ -81,8 +90,13 @@ def _create(
     folder = RunFolder.of(spec.name, runs)
     create(folder, spec)
     for note in spec.notes:
-        print(f"matscout: {one_line(note)}", file=sys.stderr)
+        _tell(note)
     return folder, spec
+
+
+def _tell(note: str) -> None:
+    if note:
+        print(f"matscout: {one_line(note)}", file=sys.stderr)
 
 
 def runs_option(folder: RunFolder) -> str:

@@ -67,9 +67,9 @@ class RunSpec:
     """What a run is, fixed when it is made; only the policy may change from sitting to sitting.
 
     `config` holds the parts by name and option, for the command line to build again; `origin` says
-    which file it came from ("path", "sha256"), if any. `enqueue` are points to ask first, `prior`
-    what is known of earlier runs (see prior.py); `notes` are for the person who makes the run.
-    `limits` are what measured values must keep to for a trial to count.
+    which file it came from ("path", "sha256") and what that said ("said", JSON), if any. `enqueue`
+    are points to ask first, `prior` what is known of earlier runs (see prior.py); `notes` are for the
+    person who makes the run. `limits` are what measured values must keep to for a trial to count.
     """
 
     name: str

@@ -26,3 +26,29 @@ def hopeless(history: History) -> MatscoutError | None:
     if len(invalid) + len(broken) >= _PATIENCE:
         return RunFailed(f"evaluator: every trial so far crashed: {broken[-1].reason}")
     return None
+
+
+def fruitless(history: History) -> RunFailed | None:
+    """The error to end with if the run is over and no trial has a value, else None.
+
+    What was stopped on purpose or waits for a person is no failure; nor is it, in a campaign, that
+    experiments did not work: there that is knowledge.
+    """
+    if history.pending or history.count(State.COMPLETE, State.PRUNED):
+        return None
+    if history.created.get("kind") == "campaign" and history.count(State.FAILED):
+        return None
+    failed = [t for t in history.finished if t.state is not State.ABANDONED]
+    if not failed:
+        return None
+    who = "every trial" if len(history.finished) > 1 else "the only trial"
+    states = {t.state for t in history.finished}
+    what = _BECAME.get(states.pop()) if len(states) == 1 else None
+    return RunFailed(f"evaluator: {who} {what or 'came to nothing'}: {failed[-1].reason}")
+
+
+_BECAME = {
+    State.QUARANTINED: "crashed",
+    State.INVALID: "gave no valid value",
+    State.FAILED: "failed",
+}
