@@ -59,16 +59,12 @@ class InvalidValue(MatscoutError):
     """A result that is no finite number per target: kept as `invalid`, outside the model."""
 
 
-MOST = 1_000_000
-"""Of whatever is counted by an option: more is a slip of the finger, and fills the memory."""
-
-
-def require_whole(where: str, value: object, least: int) -> None:
-    """InputError unless `value` is a whole number, `least` or more and at most MOST."""
+def require_whole(where: str, value: object, least: int, most: int | None = None) -> None:
+    """InputError unless `value` is a whole number, `least` or more and at most `most`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise InputError(where, f"must be a whole number ≥ {least}, got {value!r}")
-    if value > MOST:
-        raise InputError(where, f"must be at most {MOST:,}, got {value!r:.40}")
+    if most is not None and value > most:
+        raise InputError(where, f"must be at most {most:,}, got {value!r:.40}")
 
 
 def one_line(text: str) -> str:

@@ -293,9 +293,9 @@ def test_patience_counts_steps_since_a_real_improvement(direction: str) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: SuccessiveHalving(factor=1), "factor >= 2"),
+        (lambda: SuccessiveHalving(factor=1), "factor: must be at least 2"),
         (lambda: Hyperband(max_step=2), r"max_step: must be at least min_step \* factor"),
-        (lambda: Hyperband(max_step=9, min_step=0), "min_step >= 1"),
+        (lambda: Hyperband(max_step=9, min_step=0), "min_step: must be at least 1"),
         (lambda: Percentile(keep=100.0), "keep: must be between 0 and 100"),
         (lambda: Patience(steps=0), "steps: must be at least 1"),
         (lambda: Patience(tolerance=float("nan")), "tolerance: must be a number"),

@@ -20,7 +20,7 @@ MAX_BYTES = 10_000_000
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Part(BaseModel):
@@ -72,6 +72,8 @@ class RunTable(_Table):
     fold_jobs: whether the folds of a trial are jobs of their own, so that several workers share it.
     journal: the PostgreSQL server that holds the journal, without a password.
     """
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
     trials: int = Field(default=50, ge=1, le=10_000_000)
     workers: int = Field(default=2, ge=1, le=100_000)

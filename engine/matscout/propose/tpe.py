@@ -28,6 +28,10 @@ moves a density by less than 1 in 64, while estimating it is most of what a sugg
 trials told and 1,920 running 27 of 32 ms)."""
 
 
+MOST_CANDIDATES = 1_000_000
+"""They are all drawn at once: more is a slip of the finger, and fills the memory."""
+
+
 class TpeProposer:
     """Random until `startup` trials are complete or pruned, then TPE (Bergstra et al. 2011; the
     multivariate form, with constant liar for what is pending, as Optuna 5 has it by default).
@@ -39,8 +43,8 @@ class TpeProposer:
     name = "tpe"
 
     def __init__(self, startup: int = 10, candidates: int = 24) -> None:
-        for option, value, least in (("startup", startup, 0), ("candidates", candidates, 1)):
-            require_whole(f"proposer.{option}", value, least)
+        require_whole("proposer.startup", startup, 0)
+        require_whole("proposer.candidates", candidates, 1, MOST_CANDIDATES)
         self.startup, self.candidates = startup, candidates
         self._sampler = Tpe(candidates)
         self._tools = Toolbox()
