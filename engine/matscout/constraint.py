@@ -86,9 +86,9 @@ def in_words(constraint: Constraint, params: Params) -> str:
         terms, op, bound = dict.fromkeys(constraint.parameters, 1.0), "==", constraint.total
     else:
         terms, op, bound = dict(constraint.coefficients), constraint.op, constraint.bound
-    parts = [name if c == 1.0 else f"{c:g} {name}" for name, c in terms.items()]
+    parts = [name if c == 1.0 else f"{c!r} {name}" for name, c in terms.items()]
     value = sum(c * float(params[name]) for name, c in terms.items())
-    return f"{' + '.join(parts)} {op} {bound:g} must hold, but it is {value:g}"
+    return f"{' + '.join(parts)} {op} {bound!r} must hold, but it is {value!r}"
 
 
 _FIELDS: dict[str, tuple[type[Constraint], tuple[str, ...], tuple[str, ...]]] = {

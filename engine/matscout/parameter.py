@@ -73,8 +73,8 @@ class _Numeric(_Parameter):
     def wanted(self) -> str:
         """Its values in words."""
         step = getattr(self, "step", None)
-        steps = f" in steps of {step:g}" if step not in (None, 1) else ""
-        return f"a {self._noun} from {self.low:g} to {self.high:g}{steps}"
+        steps = f" in steps of {step:.15g}" if step not in (None, 1) else ""
+        return f"a {self._noun} from {self.low:.15g} to {self.high:.15g}{steps}"
 
     def _unit(self, value: float) -> float:
         if self.log:

@@ -50,10 +50,10 @@ CONFIG_MISTAKES = {
     "more trials than can be": ("trials = 8", "trials = 99999999999999999999", "run.trials: input should be less than or equal to 10000000"),
     "an option that fills the memory": ('"random"', '"tpe"\ncandidates = 1000000000000', "proposer.candidates: must be at most 1,000,000, got 1000000000000"),
     "a pruner that never stops": ("[run]", '[early_stopping]\ntype = "asha"\nfactor = 1\n[run]', "early_stopping.factor: must be at least 2, got 1"),
-    "a pruner of folds for one": ('type = "function"\ntarget = "objective_of_ours:loss"\n', 'type = "tabular"\ntable = "t.csv"\npredict = "y"\nsplit = "holdout"\n[early_stopping]\ntype = "wilcoxon"\n', "early_stopping: 'wilcoxon' compares folds: a holdout is one; use asha or median"),
+    "a pruner of folds for one": ('type = "function"\ntarget = "objective_of_ours:loss"\n', 'type = "tabular"\ntable = "t.csv"\npredict = "y"\nsplit = "holdout"\n[early_stopping]\ntype = "wilcoxon"\n', "early_stopping: 'wilcoxon' compares folds: a holdout is a single fold; use asha or median"),
     "a number for a file": ("[run]", "[prior]\nenqueue = 3\n[run]", "first.toml: prior.enqueue: input should be a valid string, got 3"),
     "a point outside": ("[run]", '[prior]\nenqueue = [{ x = 99.0, kind = "flat" }]\n[run]', "point 1: x=99.0 is outside the space; give a number from -5 to 10"),
-    "a point that breaks a constraint": ("[[targets]]", '[[space.constraints]]\ntype = "linear"\ncoefficients = { x = 2.0 }\nop = "<="\nbound = 4.0\n[prior]\nenqueue = [{ x = 3.0, kind = "flat" }]\n[[targets]]', "point 1: 2 x <= 4 must hold, but it is 6"),
+    "a point that breaks a constraint": ("[[targets]]", '[[space.constraints]]\ntype = "linear"\ncoefficients = { x = 2.0 }\nop = "<="\nbound = 4.0\n[prior]\nenqueue = [{ x = 3.0, kind = "flat" }]\n[[targets]]', "point 1: 2.0 x <= 4.0 must hold, but it is 6.0"),
     "a target with control characters": ('name = "loss"', 'name = "lo\\u001b[31mss"', "targets: name 'lo\\x1b[31mss' must be printable text; rename it"),
     "a fleet that is none": ('"inline"', '"inlin"', "run.fleet: input should be"),
 }  # fmt: skip

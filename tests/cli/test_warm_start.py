@@ -152,7 +152,7 @@ def test_files_of_points_that_are_none(home: Path, matscout: Matscout) -> None:
 def test_a_violated_constraint(home: Path, matscout: Matscout) -> None:
     edit(home, "[[targets]]", '[[space.constraints]]\ntype = "linear"\ncoefficients = { x = 1.0 }\nop = "<="\nbound = 1.0\n[[targets]]')  # fmt: skip
     (home / "known.csv").write_text("x,kind\n2,flat\n")
-    assert "line 2: x <= 1 must hold, but it is 2" in refused(
+    assert "line 2: x <= 1.0 must hold, but it is 2.0" in refused(
         home, matscout, "--enqueue", "known.csv"
     )
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matscout.data import text_table
+from matscout.data.decimal_comma import refuse_commas_as_words
 from matscout.data.tables import read_table
 from matscout.data.text_table import as_number
 from matscout.errors import InputError
@@ -192,9 +193,10 @@ def test_other_commas_are_left_alone(tmp_path: Path, cells: list[str]) -> None:
 
 
 def test_one_comma_that_parts_no_thousands_decides_for_its_column(tmp_path: Path) -> None:
-    text = 'x,y\n"1,250",1\n"0,125",2\n'
+    path = written(tmp_path, 'x,y\n"1,250",1\n"0,125",2\n')
+    table = read_table(path, "y")  # a run that began with such words goes on
     with pytest.raises(InputError, match=r"line 3: column 'x' has '0,125': a decimal comma"):
-        read_table(written(tmp_path, text), "y")
+        refuse_commas_as_words(path, table.categorical)
 
 
 def test_a_column_without_a_spread_is_refused(tmp_path: Path) -> None:

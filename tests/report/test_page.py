@@ -239,5 +239,5 @@ def test_what_ended_with_its_driver_is_told_and_what_was_retried_is_not(
         body = {"values": {"y": 1.0}, "sem": {}, "cost_s": 1.0}
         maker.events.append(Event(EventKind.MEASURED, trial, 2, body))
     told = page_of(maker.save())
-    assert "1 attempt was broken off when a driver ended, and begun again" in told
+    assert "1 attempt was begun again by another driver" in told
     assert "Sweep over 1 parameter: maximise y." in told

@@ -31,6 +31,7 @@ def _no_folds(evaluator: Part) -> str:
         return "steps here are shares of the rows"
     if options.get("objective") == "robert":
         return "what 'robert' reports is no mean of folds"
-    if options.get("split") == "holdout" and options.get("repeats", 0) in (0, 1):
-        return "a holdout is one"
+    whole = evaluator.type == "tabular" and options.get("objective", "split") == "split"
+    if whole and options.get("split") == "holdout":
+        return "a holdout is a single fold"
     return ""

@@ -88,8 +88,11 @@ def predict(
     _check_finite(folder, rows, made)
     cells, each = _cells(trainer, made, truths, level)
     cells["warning"] = _warnings(trainer, rows, made)
-    size = float(np.abs(made.then).max()) or 1.0
-    again = float(np.abs(made.scores - made.then).max()) / size
+    sizes = np.abs(made.then).max(
+        axis=1
+    )  # of each trial: the worst of them is no measure of the best
+    off = np.abs(made.scores - made.then).max(axis=1)
+    again = float((off / np.where(sizes > 0.0, sizes, 1.0)).max())
     answer = Answer(folder, trainer, chosen, kept, rows, level, cells, _judge(trainer), each, again)
     write_whole(out, with_cells(rows.text, cells).encode("utf-8", "replace"))
     if json:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from matscout.data.text_table import TextTable, as_number, is_missing
+from matscout.data.text_table import TextTable, as_number, is_missing, read_text_table
 from matscout.errors import InputError
 
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+
+AS_WORDS = ", or list the column under categorical"
 
 
 def decimal_commas(cells: Sequence[str]) -> list[int]:
@@ -37,6 +40,15 @@ def refuse_decimal_commas(table: TextTable, name: str, also: str = "") -> None:
         row = next(row for row in rows if not _THOUSANDS.fullmatch(cells[row]))
         what = f"column {name!r} has {cells[row]!r:.40}: a decimal comma"
         raise InputError(table.at(row), what, "save it with points" + also)
+
+
+def refuse_commas_as_words(path: str | Path, words: Mapping[str, Sequence[str]]) -> None:
+    """Before a run: as above, for columns of the table at `path` that were taken for words. A run that
+    began with them goes on.
+    """
+    for name, cells in words.items():
+        if decimal_commas(cells):
+            refuse_decimal_commas(read_text_table(Path(path)), name, AS_WORDS)
 
 
 def with_points(table: TextTable, names: Iterable[str]) -> tuple[TextTable, dict[str, list[int]]]:

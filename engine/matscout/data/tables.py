@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from matscout.data.columns import as_bound
-from matscout.data.decimal_comma import refuse_decimal_commas
+from matscout.data.decimal_comma import AS_WORDS, refuse_decimal_commas
 from matscout.data.no_square import refuse_no_square
 from matscout.data.text_table import MISSING, TextTable, as_number, is_missing, read_text_table
 from matscout.data.times import as_times
@@ -163,13 +163,12 @@ def _inputs(
         if not known:
             raise InputError(raw.name, f"column '{column}' is empty", "leave it out of inputs")
         numbers = {row: number for row, cell in known if (number := as_number(cell)) is not None}
-        if column not in words and len(numbers) < len(known):
-            refuse_decimal_commas(raw, column, ", or list the column under categorical")
         if column in words or not numbers:
             present = {row for row, _ in known}
             clean = [cell if row in present else "" for row, cell in enumerate(cells)]
             text[column] = np.array(clean, dtype=object)
         elif len(numbers) < len(known):
+            refuse_decimal_commas(raw, column, AS_WORDS)
             row, cell = next((row, cell) for row, cell in known if row not in numbers)
             raise InputError(
                 raw.at(row), f"'{cell:.40}' among the numbers of column '{column}'",

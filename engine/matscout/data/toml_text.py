@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from matscout.errors import InputError
 
-_TABLES = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".json.gz", ".jsonl.gz", ".xlsx", ".xls")
+_TABLES = (".csv", ".tsv", ".parquet", ".json", ".jsonl", ".json.gz", ".jsonl.gz")
+_EXCEL = (".xlsx", ".xls", ".ods")
 
 
 def parse_toml(path: Path, data: bytes) -> dict[str, Any]:
@@ -25,6 +27,10 @@ def parse_toml(path: Path, data: bytes) -> dict[str, Any]:
 
 def refuse_table(path: Path) -> None:
     """InputError for a table's name where a config is wanted: it says what begins with a table."""
-    if path.name.lower().endswith(_TABLES):
-        mend = f"matscout sweep small_table --data {path} --target COLUMN"
+    name, mend = path.name.lower(), ""
+    if name.endswith(_TABLES):
+        mend = f"matscout sweep small_table --data {shlex.quote(str(path))} --target COLUMN"
+    elif name.endswith(_EXCEL):
+        mend = "save it as CSV, and use matscout sweep small_table --data"
+    if mend:
         raise InputError(str(path), "is a table, and TOML is wanted here", mend)

@@ -147,6 +147,7 @@ class TabularTrainer(TrainerOptions):
 
     def check(self, names: Iterable[str]) -> None:
         """Before a run: read the data, and see that every parameter of the space is known here."""
+        from matscout.data.decimal_comma import refuse_commas_as_words
         from matscout.models.hyperparameters import check_names
 
         if self.model == "transfer" and len(self.formulas) != 1:
@@ -155,6 +156,9 @@ class TabularTrainer(TrainerOptions):
             )
             raise InputError("trainer.formulas", what, "name one column, or use another model")
         self._check_belief(names := tuple(names))
+        words = self.data.table.categorical
+        own = {name: words[name].tolist() for name in words if name not in self.categorical}
+        refuse_commas_as_words(self.table, own)
         known = self.data.hyperparameter_names
         check_names(self.hyperparameters, known, "trainer.hyperparameters")
         check_names(names, known, "space.parameters")

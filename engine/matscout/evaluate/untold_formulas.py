@@ -21,7 +21,7 @@ def untold_formulas(trainer: TabularTrainer) -> list[str]:
     found = [
         name
         for name, cells in columns.items()
-        if name not in told and are_formulas({*cells.tolist()} - {""})
+        if name not in told and (words := {*cells.tolist()} - {""}) and are_formulas(words)
     ]
     if not found:
         return []

@@ -1,7 +1,8 @@
 """Leaving a Ray cluster whose head stands still or cannot be reached.
 
 Ray waits for such a head without end: in `ray.shutdown`, and when the interpreter ends once more. Nor
-can the interpreter end while a thread is left waiting there: it crashes.
+can the interpreter end while a thread is left waiting there: it crashes. So the command line ends its
+process at once then; a program that uses matscout as a library has to see to that itself.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 _GOODBYE_S = 10.0
@@ -20,19 +22,25 @@ _waiting: list[threading.Thread] = []
 
 
 def say_goodbye(shutdown: Callable[[], None]) -> None:
-    """Call `ray.shutdown`, and go on if it takes too long."""
-    thread = threading.Thread(target=shutdown, daemon=True)
+    """Call `ray.shutdown`, and go on if it takes too long or fails: there is nothing left to lose."""
+
+    def leave() -> None:
+        with suppress(Exception):
+            shutdown()
+
+    thread = threading.Thread(target=leave, daemon=True)
+    _waiting.append(thread)
     thread.start()
     thread.join(_GOODBYE_S)
     if thread.is_alive():
         atexit.unregister(shutdown)
-        _waiting.append(thread)
 
 
 def end_process(code: int) -> NoReturn:
     """As sys.exit, and at once where a goodbye is still being waited for."""
     if any(thread.is_alive() for thread in _waiting):
         for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+            with suppress(OSError):  # nobody reads it any more
+                stream.flush()
         os._exit(code)
     sys.exit(code)

@@ -136,9 +136,10 @@ class RayFleet:
             self._require_head()
             self._look_for_room()
             # A driver may have stood still: workers are heard before the clock judges them.
-            outcomes = self._made_here + self._heard(0.0, len(self._refs))
-            self._made_here = []
+            outcomes = self._heard(0.0, len(self._refs))
             self._enforce()
+            outcomes += self._made_here
+            self._made_here = []
             self._hand_over()
             outcomes += self._made_up.settled()
             wait_s = 0.0 if outcomes else min(until_s, self._listen()) - time.monotonic()

@@ -13,7 +13,7 @@ from matscout.history import History
 from matscout.journal import Journal, Verdict
 from matscout.runfolder import RunFolder
 
-_ENDS = (EventKind.CRASHED, EventKind.EXPIRED, EventKind.PRUNED)
+_TOLD_ELSEWHERE = (EventKind.CRASHED, EventKind.EXPIRED, EventKind.PRUNED)
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Record:
     verdict: Verdict
     crashes: tuple[Crash, ...]
     broken_off: int
-    """Attempts that ended with their driver, and were begun again."""
+    """Attempts that another driver began again, because theirs had ended."""
     sittings: int
     ask_s: float
     first_s: float
@@ -65,7 +65,7 @@ class _Reader:
             # What crashed has been counted, and what is thawed ended well.
             retried = (event.trial, (event.attempt or 1) - 1) in self._ended
             self.broken_off += (event.attempt or 1) > 1 and not retried
-        elif event.kind in _ENDS:
+        elif event.kind in _TOLD_ELSEWHERE:
             self._ended.add((event.trial, event.attempt or 0))
         if event.kind in (EventKind.CRASHED, EventKind.EXPIRED):
             reason = str(event.body.get("reason", ""))

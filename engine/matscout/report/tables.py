@@ -130,7 +130,7 @@ def trouble_tables(record: Record) -> list[Markup]:
         )
         out.append(table(caption, ["trial", "attempt", "how", "reason"], rows))
     if record.broken_off:
-        what = "broken off when a driver ended, and begun again"
+        what = "begun again by another driver"
         out.append(el("p", f"{counted(record.broken_off, 'attempt was', 'attempts were')} {what}."))
     pruned = history.count(State.PRUNED)
     if pruned:
