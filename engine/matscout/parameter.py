@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any, ClassVar
 
 from matscout.errors import InputError, did_you_mean
@@ -211,13 +210,10 @@ class _Listed(_Parameter):
             not twice, f"{key} repeats {', '.join(sorted(twice))}", "list each value once"
         )
 
-    @property
-    def wanted(self) -> str:
-        """Its values in words, the first twenty."""
-        return "one of " + ", ".join(map(str, islice(self.values(), 20)))
-
-    def values(self) -> Iterator[Value]:
-        raise NotImplementedError
+    @staticmethod
+    def _one_of(values: tuple[Value, ...]) -> str:
+        """The values in words, the first twenty."""
+        return "one of " + ", ".join(map(str, values[:20]))
 
     @staticmethod
     def _find(value: Any, values: tuple[Value, ...]) -> Value | None:
@@ -241,6 +237,11 @@ class Categorical(_Listed):
                 f"a choice must be text, a finite number, true or false, got {choice!r}",
             )
         self._check_listed("choices", self.choices)
+
+    @property
+    def wanted(self) -> str:
+        """Its values in words."""
+        return self._one_of(self.choices)
 
     @property
     def count(self) -> int:
@@ -279,6 +280,11 @@ class Ordinal(_Listed):
             f"values must increase, got {list(self.levels)}",
             "sort them, or use a categorical",
         )
+
+    @property
+    def wanted(self) -> str:
+        """Its values in words."""
+        return self._one_of(self.levels)
 
     @property
     def count(self) -> int:

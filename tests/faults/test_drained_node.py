@@ -15,28 +15,17 @@ from matscout.cli.promises.ray_nodes import RayNodes
 
 _TRIALS, _WITHIN_S = 3, 2
 
-_HELD = """
-def measure(params, context):
-    note("begun", context.trial, context.attempt, os.getppid())
-    while not (HOME / "go").exists():
-        time.sleep(0.05)
-    y = value(params, context)
-    note("done", context.trial, context.attempt, repr(y))
-    return y
-"""
-"""The parent of its process is the raylet of its node."""
-
 
 @pytest.mark.slow
 def test_what_a_drained_node_has_in_hand_ends_there_and_the_rest_goes_elsewhere(
-    tmp_path: Path,
+    tmp_path: Path, held: str
 ) -> None:
     """Ray takes the node away once it has nothing to do."""
     with RayNodes() as cluster:
         cluster.start(2)
         lab = Laboratory.make(
             tmp_path / "lab", Setting(tmp_path, 1, fleet="ray"), trials=_TRIALS, workers=1,
-            oracle=_HELD, run=f'address = "{cluster.address}"',
+            oracle=held, run=f'address = "{cluster.address}"',
         )  # fmt: skip
 
         def begun() -> dict[tuple[int, int], int]:

@@ -15,24 +15,14 @@ from matscout.cli.promises.laboratory import Laboratory
 from matscout.cli.promises.promise import Setting
 from matscout.cli.promises.ray_nodes import RayNodes
 
-_HELD = """
-def measure(params, context):
-    note("begun", context.trial, context.attempt)
-    while not (HOME / "go").exists():
-        time.sleep(0.05)
-    y = value(params, context)
-    note("done", context.trial, context.attempt, repr(y))
-    return y
-"""
-
 
 @pytest.mark.slow
-def test_a_driver_leaves_a_cluster_whose_head_stands_still(tmp_path: Path) -> None:
+def test_a_driver_leaves_a_cluster_whose_head_stands_still(tmp_path: Path, held: str) -> None:
     with RayNodes() as cluster:
         cluster.start(1)
         lab = Laboratory.make(
             tmp_path / "lab", Setting(tmp_path, 1, fleet="ray"), trials=1, workers=1,
-            oracle=_HELD, run=f'address = "{cluster.address}"',
+            oracle=held, run=f'address = "{cluster.address}"',
         )  # fmt: skip
         with driving(lab, fresh=True) as driver:
             assert eventually(lambda: any(w == "begun" for w, *_ in lab.notes()), PATIENCE_S)

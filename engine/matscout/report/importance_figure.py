@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from matscout.errors import one_line
 from matscout.history import History
 from matscout.report.chance import thinned
-from matscout.report.markup import Markup, el, figure, shortened
+from matscout.report.markup import Markup, counted, el, figure, shortened
 from matscout.report.progress_figure import measured, value_axis
 from matscout.report.svg import Axis, Canvas, legend
 from matscout.space import Space
@@ -57,8 +57,8 @@ def importance_figure(space: Space, history: History) -> Markup | None:
 
 def _why_not(space: Space, trials: Sequence[Trial], height: Array) -> str:
     if len(trials) < FEWEST:
-        counted = f"{len(trials)} complete {'trial' if len(trials) == 1 else 'trials'}"
-        return f"{counted} are too few to tell which parameters matter: {FEWEST} are needed."
+        known = counted(len(trials), "complete trial", "complete trials")
+        return f"{known} are too few to tell which parameters matter: {FEWEST} are needed."
     if np.ptp(height) == 0:
         return "All trials have the same value: there is nothing for a parameter to explain."
     if len(space.parameters) == 1:
