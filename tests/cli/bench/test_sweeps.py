@@ -180,6 +180,9 @@ def test_figures_are_geometric_means_with_a_floor_paired_by_seed() -> None:
     assert theirs["25"]["per_seed"] == [1.0, 1.0, 1.0]
     assert ours["100"]["per_seed"] == [FLOOR] * 3 and ours["100"]["geomean"] == FLOOR
     assert theirs["100"]["geomean"] == pytest.approx(geomean([0.1, 0.2, 0.3]))
+    assert found["random"]["after"][2] == [1, 2, 4]
+    assert found["random"]["regret"][2] == [1.0, 0.5, 0.3]
+    assert found["gp"]["after"][0] == [1, 2, 3, 4] and found["gp"]["at_s"] == []
     versus = ours["50"]["vs"]["random"]
     assert (versus["value"], versus["verdict"]) == (0.5, "better")
     assert theirs["100"]["vs"]["gp"]["verdict"] == "worse"
@@ -202,6 +205,7 @@ def test_over_simulated_time_slow_trials_count() -> None:
         arm: [found[arm]["time"][f"{at}"]["per_seed"][0] for at in (25, 50, 100)] for arm in found
     }
     assert ends == {"gp": [0.5, 0.1, 0.1], "random": [0.5, 0.5, 0.5]}
+    assert found["random"]["after"] == [[1, 2]] and found["random"]["at_s"] == [[2.0, 9.0]]
 
 
 def test_the_benchmark_writes_a_file_that_grows_and_a_page(
@@ -222,7 +226,9 @@ def test_the_benchmark_writes_a_file_that_grows_and_a_page(
         "auto": "it looks at the first objective only", "ax": "no --peer-python for ax",
     }  # fmt: skip
     assert "--problems branin_currin --seeds 2 --arms random,sobol,auto,ax" in one["command"]
-    assert all(len(curve) == 6 for curve in one["arms"]["random"]["regret"])
+    after, regret = (one["arms"]["random"][key] for key in ("after", "regret"))
+    assert all(places[0] == 1 and places[-1] == 6 for places in after)
+    assert [len(places) for places in after] == [len(curve) for curve in regret]
     assert all(found["ask_s"]["median"] > 0 for found in one["arms"].values())
     assert "auto: it knows no outcome constraints" in said.out
     again = matscout(*words, "--problems", "branin_currin,hartmann6_60")
@@ -308,7 +314,8 @@ def test_tables_and_functions_come_from_peers(
     assert result["bbob_f01"]["peers"] == {"ioh": {"ioh": "fake"}}
     arm = result["mlp_car_4"]["arms"]["sobol"]
     assert set(arm["time"]) == set(arm["trials"]) == {"25", "50", "100"}
-    assert result["mlp_car_4"]["horizon_s"] == 4 * 4.5 / 4 and len(arm["at_s"][0]) == 4
+    assert result["mlp_car_4"]["horizon_s"] == 4 * 4.5 / 4
+    assert len(arm["at_s"][0]) == len(arm["after"][0]) and arm["after"][0][-1] == 4
     assert "horizon_s" not in result["bbob_f01"] and "% of simulated time" in said.out
     assert matscout("bench", "sweeps", "--render", str(out), "--out", str(page)).code == 0
     assert "## At the end: simulated time" in page.read_text()

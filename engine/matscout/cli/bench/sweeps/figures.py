@@ -40,8 +40,7 @@ def each_arm(swept: Sequence[Swept], budget: int, horizon_s: float | None, noisy
     for arm, them in runs.items():
         basins = [one.basin for one in them if one.basin]
         out[arm] = {
-            "regret": [_short(one.regret) for one in them],
-            "at_s": [_short(one.at_s, 7) for one in them] if horizon_s is not None else [],
+            **_curves(them, timed=horizon_s is not None),
             **{by: _figures(regrets[arm]) for by, regrets in cuts.items()},
             "best_at_end": _short([one.best[-1] for one in them]) if noisy else [],
             "basins": {name: basins.count(name) for name in sorted(set(basins))},
@@ -151,6 +150,25 @@ def _figures(regrets: Array) -> Result:
         }
         for place, at in enumerate(AT)
     }
+
+
+def _curves(them: Sequence[Swept], timed: bool) -> Result:
+    """Where each curve changes: `after` how many trials, the regret from then on, when that was."""
+    places = [_changes(one) for one in them]
+    pairs = list(zip(them, places, strict=True))
+    return {
+        "after": [[place + 1 for place in those] for those in places],
+        "regret": [_short([one.regret[place] for place in those]) for one, those in pairs],
+        "at_s": [_short([one.at_s[place] for place in those], 7) for one, those in pairs]
+        if timed
+        else [],
+    }
+
+
+def _changes(one: Swept) -> list[int]:
+    """The places at which the curve has another regret than before, and its end."""
+    last = len(one.regret) - 1
+    return [*(i for i in range(last) if i == 0 or one.regret[i] != one.regret[i - 1]), last]
 
 
 def _at_trials(them: Sequence[Swept], budget: int) -> Array:
