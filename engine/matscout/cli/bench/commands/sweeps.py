@@ -14,8 +14,8 @@ def sweeps(
     problems: Annotated[
         str,
         typer.Option(
-            help="Names, or plain, mixed, conditional, constrained, front, corrupted, synthetic "
-            "(all of these), tables (or tables_1, tables_4, tables_8), bbob, all; with commas."
+            help="Names, or plain, mixed, conditional, constrained, front, corrupted, fidelity, "
+            "synthetic (all of these), tables (or tables_1, tables_4, tables_8), bbob, all; with commas."
         ),
     ] = "synthetic",
     seeds: Annotated[int, typer.Option(min=1, help="Runs of each arm.")] = 10,

@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import optuna
+from optuna.pruners import BasePruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, GPSampler, TPESampler
+from optuna.trial import TrialState
 
 from matscout.cli.bench.peers import peer as peers
 from matscout.cli.bench.sweeps.problems.problem import Observed, Problem
 from matscout.cli.registry import proposer
 from matscout.drive.config import Part
+from matscout.drive.prune import SuccessiveHalving
 from matscout.event import Event, EventKind
 from matscout.history import History
 from matscout.parameter import Categorical, Float, Int, Parameter
@@ -27,6 +30,12 @@ RANDOM = "random"
 TPE, OPTUNA_GP, AX = "tpe", "optuna_gp", "ax"
 AUTO, GP, CONFIRMED = "auto", "gp", "gp_confirm"
 
+ASHA = "_asha"
+"""Ends the name of an arm whose trials are stopped early, by its engine's own successive halving."""
+
+FACTOR = 3
+"""Of that halving: the best third goes on."""
+
 CONFIRM = 10
 """Trials that CONFIRMED leaves for measuring again: a tenth of a table's budget."""
 
@@ -39,12 +48,14 @@ STARTS = {
     AUTO: "10 scrambled Sobol points where it picks gp, 10 random where it picks tpe",
     GP: "10 scrambled Sobol points",
     CONFIRMED: f"as {GP}; run.confirm = {CONFIRM}",
+    **{f"{arm}{ASHA}": f"as {arm}; asha, factor {FACTOR}" for arm in (RANDOM, TPE, OPTUNA_GP, GP)},
 }
 """What an arm begins with: part of it, so left as each has it. The run's seed decides the points."""
 
 _NO_LIMITS = "it knows no outcome constraints"
 _ONE_TARGET = "it looks at the first objective only"
 _EXACT = "values repeat exactly"
+_NO_STEPS = "its trials say nothing on the way"
 
 
 class Arm(Protocol):
@@ -52,6 +63,9 @@ class Arm(Protocol):
 
     def ask(self) -> Params | None:
         """The next trial (0, 1, …); None: it has none before it is told more, or none at all."""
+
+    def stopped(self, trial: int, step: int, value: float) -> bool:
+        """What that trial said on the way, and whether it ends there: then it is told of no more."""
 
     def tell(self, trial: int, seen: Observed) -> None:
         """What that trial said."""
@@ -66,6 +80,8 @@ def refusal(arm: str, problem: Problem, interpreters: Mapping[str, str]) -> str:
         return "" if AX in interpreters else f"no --peer-python for {AX}"
     if arm in (GP, TPE, OPTUNA_GP, RANDOM, "sobol"):
         return ""
+    if arm.endswith(ASHA):
+        return "" if problem.steps else _NO_STEPS
     if arm == CONFIRMED and not problem.noisy:
         return _EXACT
     if problem.limits:
@@ -78,6 +94,8 @@ def made(arm: str, problem: Problem, seed: int, interpreters: Mapping[str, str])
     several = len(problem.targets) > 1
     if arm == AX:
         return PeerArm(interpreters[AX], problem, seed)
+    if arm.endswith(ASHA):
+        return _stopping(arm.removesuffix(ASHA), problem, seed)
     if arm == GP and (problem.limits or several):
         return OptunaArm(lambda: GpSampler(seed=seed), problem)
     if arm in _SAMPLERS:
@@ -87,6 +105,12 @@ def made(arm: str, problem: Problem, seed: int, interpreters: Mapping[str, str])
         return OurArm(inner, problem, seed)
     options = {"budget": problem.budget, "workers": problem.workers} if arm == AUTO else {}
     return OurArm(proposer(Part(type=arm, **options)), problem, seed)
+
+
+def _stopping(arm: str, problem: Problem, seed: int) -> Arm:
+    if arm in _SAMPLERS:
+        return OptunaStoppingArm(lambda: _SAMPLERS[arm](seed), problem)
+    return OurStoppingArm(proposer(Part(type=arm)), problem, seed)
 
 
 def _tpe(seed: int) -> BaseSampler:
@@ -100,7 +124,14 @@ def _optuna_gp(seed: int) -> BaseSampler:
 _SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {TPE: _tpe, OPTUNA_GP: _optuna_gp}
 
 
-class _Here:
+class _Whole:
+    """Stops no trial early, and does not hear what trials say on the way."""
+
+    def stopped(self, trial: int, step: int, value: float) -> bool:
+        return False
+
+
+class _Here(_Whole):
     """Thinks in this process."""
 
     def used_s(self) -> float:
@@ -134,18 +165,39 @@ class OurArm(_Here):
         self._history.apply(Event(EventKind.MEASURED, trial, 1, body))
 
 
+class OurStoppingArm(OurArm):
+    """Stops trials by `[early_stopping]` asha."""
+
+    def __init__(self, asked: Proposer, problem: Problem, seed: int) -> None:
+        super().__init__(asked, problem, seed)
+        self._pruner = SuccessiveHalving(factor=FACTOR)
+
+    def stopped(self, trial: int, step: int, value: float) -> bool:
+        history, name = self._history, self._problem.targets[0].name
+        report = {"step": step, "values": {name: value}}
+        history.apply(Event(EventKind.REPORTED, trial, 1, report))
+        if not self._pruner.verdict(history, history.trials[trial]):
+            return False
+        history.apply(Event(EventKind.PRUNED, trial, 1, {"cost_s": 0.0}))
+        return True
+
+
 class OptunaArm(_Here):
     """A sampler of Optuna in a study of its own, asked for one parameter after another as Optuna's
     users do; constraints are set by `Trial.set_constraint`."""
 
-    def __init__(self, sampler: Callable[[], BaseSampler], problem: Problem) -> None:
+    def __init__(
+        self, sampler: Callable[[], BaseSampler], problem: Problem, pruner: BasePruner | None = None
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._space, self._trials = problem.space, list[optuna.Trial]()
         up = {"min": "minimize", "max": "maximize"}
         directions = [up[t.direction] for t in problem.targets]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a sampler is experimental
-            self._study = optuna.create_study(directions=directions, sampler=sampler())
+            self._study = optuna.create_study(
+                directions=directions, sampler=sampler(), pruner=pruner
+            )
 
     def ask(self) -> Params | None:
         with warnings.catch_warnings():
@@ -165,6 +217,22 @@ class OptunaArm(_Here):
         self._study.tell(asked, list(seen.values))
 
 
+class OptunaStoppingArm(OptunaArm):
+    """Stops trials by Optuna's successive halving."""
+
+    def __init__(self, sampler: Callable[[], BaseSampler], problem: Problem) -> None:
+        pruner = SuccessiveHalvingPruner(min_resource=1, reduction_factor=FACTOR)
+        super().__init__(sampler, problem, pruner)
+
+    def stopped(self, trial: int, step: int, value: float) -> bool:
+        asked = self._trials[trial]
+        asked.report(value, step)
+        if not asked.should_prune():
+            return False
+        self._study.tell(asked, state=TrialState.PRUNED)
+        return True
+
+
 def _suggested(trial: optuna.Trial, parameter: Parameter) -> Value:
     """Its value, by the distribution that a user of Optuna would take; of levels, the index."""
     name = parameter.name
@@ -180,7 +248,7 @@ def _suggested(trial: optuna.Trial, parameter: Parameter) -> Value:
     return parameter.levels[trial.suggest_int(name, 0, len(parameter.levels) - 1)]
 
 
-class PeerArm:
+class PeerArm(_Whole):
     """Ax, behind the pipe of peer_ax.py."""
 
     def __init__(self, python: str, problem: Problem, seed: int) -> None:

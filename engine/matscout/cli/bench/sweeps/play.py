@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +12,9 @@ import numpy as np
 
 from matscout.cli.bench.sweeps.arms import Arm, made
 from matscout.cli.bench.sweeps.problems.named import problem as named
-from matscout.cli.bench.sweeps.problems.problem import Observed, Problem
+from matscout.cli.bench.sweeps.problems.problem import MINUTE_S, Observed, Problem, Told
+from matscout.cli.bench.sweeps.stepwise import stepwise
+from matscout.cli.bench.sweeps.timed import Timed
 from matscout.clock import VirtualClock
 from matscout.evaluate.base import Context
 from matscout.fleet.simulated import SimulatedFleet
@@ -61,8 +64,34 @@ def _made(name: str, interpreters: tuple[tuple[str, str], ...]) -> Problem:
 
 
 def sweep(problem: Problem, arm: str, seed: int, interpreters: Mapping[str, str]) -> Swept:
-    """Free workers are given trials before each outcome is taken, as the loop does."""
+    """One sweep. Where trials have steps, as many of them as a whole trial has stand for a trial."""
     player = Timed(made(arm, problem, seed, interpreters))
+    if problem.steps:
+        told, ends = stepwise(problem, player, seed)
+        worth = range(1, problem.budget + 1)
+        # Before the first has ended: what it will say.
+        places = [max(bisect_right(ends, n * problem.steps) - 1, 0) for n in worth]
+        at_s = [MINUTE_S * n for n in worth]
+    else:
+        told, at_s = _trials(problem, player, seed)
+        places = list(range(len(told)))
+    regret = problem.regrets(told)
+    best = problem.best_found(told) if problem.noisy else regret
+    taken = told[_last_change(regret)][0]
+    return Swept(
+        arm,
+        seed,
+        tuple(regret[place] for place in places),
+        tuple(best[place] for place in places),
+        tuple(at_s),
+        tuple(player.ask_s),
+        problem.basin(taken),
+    )
+
+
+def _trials(problem: Problem, player: Arm, seed: int) -> tuple[Told, list[float]]:
+    """What trials said, and when each had ended. Free workers are given trials before each outcome is
+    taken, as the loop does."""
     lab, clock = _Lab(problem, seed), VirtualClock()
     fleet = SimulatedFleet(
         lambda: lab, problem.targets, None, problem.workers, clock, seed, lab.duration
@@ -89,47 +118,13 @@ def sweep(problem: Problem, arm: str, seed: int, interpreters: Mapping[str, str]
         at_s.append(round(clock.now_s, 3))
         running -= 1
     fleet.close()
-    regret = problem.regrets(told)
-    best = problem.best_found(told) if problem.noisy else regret
-    taken = told[_last_change(regret)][0]
-    return Swept(
-        arm,
-        seed,
-        tuple(regret),
-        tuple(best),
-        tuple(at_s),
-        tuple(player.ask_s),
-        problem.basin(taken),
-    )
+    return told, at_s
 
 
 def _last_change(regret: list[float]) -> int:
     """The trial that what is taken at the end came from."""
     changes = [i for i in range(1, len(regret)) if regret[i] != regret[i - 1]]
     return changes[-1] if changes else 0
-
-
-@dataclass
-class Timed:
-    """An arm, with a watch: what it does when told counts towards the next suggestion."""
-
-    arm: Arm
-    ask_s: list[float] = field(default_factory=list)
-    _unpaid_s: float = 0.0
-
-    def ask(self) -> Params | None:
-        before_s = self.arm.used_s()
-        params = self.arm.ask()
-        self._unpaid_s += self.arm.used_s() - before_s
-        if params is not None:
-            self.ask_s.append(self._unpaid_s)
-            self._unpaid_s = 0.0
-        return params
-
-    def tell(self, trial: int, seen: Observed) -> None:
-        before_s = self.arm.used_s()
-        self.arm.tell(trial, seen)
-        self._unpaid_s += self.arm.used_s() - before_s
 
 
 @dataclass

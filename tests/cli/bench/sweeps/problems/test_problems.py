@@ -205,7 +205,7 @@ def test_problems_are_chosen_by_name_and_group() -> None:
     assert chosen("jenatton, branin") == ["branin", "jenatton"]
     assert chosen("plain,mixed") == list(MAKES)[:7]
     assert len(chosen("tables")) == 45 and len(chosen("bbob")) == 24
-    assert chosen("all") == list(MAKES) and len(chosen("synthetic")) == 14
+    assert chosen("all") == list(MAKES) and len(chosen("synthetic")) == 15
     with pytest.raises(InputError, match="did you mean 'branin'"):
         chosen("brannin")
     for name in ("mlp_car_1", "bbob_f01"):

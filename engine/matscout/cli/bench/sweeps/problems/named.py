@@ -8,6 +8,7 @@ from functools import partial
 from matscout.cli.bench.sweeps.problems.bbob import FUNCTIONS, bbob
 from matscout.cli.bench.sweeps.problems.constrained import pressure_vessel, speed_reducer
 from matscout.cli.bench.sweeps.problems.corrupted import corrupted_hartmann6
+from matscout.cli.bench.sweeps.problems.fidelity import augmented_hartmann
 from matscout.cli.bench.sweeps.problems.fronts import branin_currin, c2dtlz2, dtlz2
 from matscout.cli.bench.sweeps.problems.jenatton import jenatton
 from matscout.cli.bench.sweeps.problems.plain import (
@@ -50,6 +51,7 @@ _GROUPS: dict[str, dict[str, Make]] = {
         "dtlz2": _ours(dtlz2),
     },
     "corrupted": {"corrupted_hartmann6": _ours(corrupted_hartmann6)},
+    "fidelity": {"augmented_hartmann": _ours(augmented_hartmann)},
 }
 SYNTHETIC = tuple(_GROUPS)
 """The groups that need no peer."""

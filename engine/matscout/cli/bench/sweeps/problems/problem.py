@@ -27,11 +27,13 @@ SAMPLE = 2048
 
 @dataclass(frozen=True)
 class Observed:
-    """What one trial says. A constraint holds at 0 or below."""
+    """What one trial says. A constraint holds at 0 or below. `reports`: the steps at which it speaks on
+    the way, and what it says of the first objective there."""
 
     values: tuple[float, ...]
     constraints: tuple[float, ...] = ()
     cost_s: float = MINUTE_S
+    reports: tuple[tuple[int, float], ...] = ()
 
     @property
     def feasible(self) -> bool:
@@ -85,6 +87,11 @@ class Problem(ABC):
     def horizon_s(self) -> float | None:
         """When a sweep of ordinary trials is over; None where nobody recorded what trials take."""
         return None
+
+    @property
+    def steps(self) -> int:
+        """Of a whole trial, where trials speak on the way; else 0."""
+        return 0
 
     def basin(self, params: Params) -> str:
         """The minimum that a descent from this point ends in, by name; empty: nobody asks."""
