@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from matscout.errors import InputError, MatscoutError, RunFailed
+from matscout.errors import RunFailed
 from matscout.history import History
 from matscout.trial import State
 
@@ -11,18 +11,15 @@ _PATIENCE = 3
 point can be bad luck; three first points in a row that break the machinery are a broken setup."""
 
 
-def hopeless(history: History) -> MatscoutError | None:
+def hopeless(history: History) -> RunFailed | None:
     """The error to end with if nothing has ever worked, else None."""
     if history.count(State.COMPLETE, State.PRUNED, State.FAILED):
         return None
     invalid = [t for t in history.finished if t.state is State.INVALID]
     broken = [t for t in history.finished if t.state is State.QUARANTINED]
     if len(invalid) >= _PATIENCE:
-        return InputError(
-            "evaluator",
-            f"the first {len(invalid)} trials gave no valid value: {invalid[-1].reason}",
-            "return a finite number for every target",
-        )
+        said = f"the first {len(invalid)} trials gave no valid value: {invalid[-1].reason}"
+        return RunFailed(f"evaluator: {said}; return a finite number for every target")
     if len(invalid) + len(broken) >= _PATIENCE:
         return RunFailed(f"evaluator: every trial so far crashed: {broken[-1].reason}")
     return None
