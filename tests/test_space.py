@@ -91,6 +91,39 @@ def test_points_of_the_unit_cube_are_points_of_the_space(space: Space, seed: int
             assert free.key({**params}) == free.key(dict(reversed(params.items())))
 
 
+@given(st.data(), st.floats(0.0, 1.0))
+def test_the_cell_of_a_value_is_drawn_as_that_value(data: st.DataObject, unit: float) -> None:
+    p = data.draw(parameters("p", {}))
+    value = p.from_unit(unit)
+    cell = p.cell(value)  # type: ignore[arg-type]
+    assert 0.0 <= cell <= 1.0
+    if p.count is not None:
+        assert p.from_unit(cell) == value
+    else:
+        assert math.isclose(cell, unit, abs_tol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "p",
+    [
+        Int("n", 0, 3),
+        Int("n", 2, 9, step=3),
+        Float("x", 0.0, 0.7, step=0.1),
+        Ordinal("o", (1, 10, 100, 5000)),
+        Categorical("k", ("a", True, 2)),
+    ],
+    ids=lambda p: f"{p.type}-{p.count}",
+)
+def test_a_cell_is_the_middle_of_all_that_is_drawn_as_its_value(p: Parameter) -> None:
+    units = [(k + 0.5) / 20_000 for k in range(20_000)]
+    drawn: dict[Any, list[float]] = {}
+    for unit in units:
+        drawn.setdefault(p.from_unit(unit), []).append(unit)
+    assert len(drawn) == p.count
+    for value, there in drawn.items():
+        assert math.isclose(p.cell(value), (there[0] + there[-1]) / 2, abs_tol=1e-4)
+
+
 rows = st.lists(
     st.tuples(names, finite, text, st.integers(-5, 5)), min_size=1, unique_by=lambda r: r[0]
 )
@@ -223,6 +256,15 @@ def test_mistakes_are_named(case: str) -> None:
         Space.from_toml(toml)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("low", "high", "step"), [(3.6, 3.8, 0.2), (0.1, 0.4, 0.3)])
+def test_a_step_as_wide_as_the_range_makes_two_values(low: float, high: float, step: float) -> None:
+    """3.8 - 3.6 is 0.19999999999999973."""
+    p = Float("x", low, high, step=step)
+    assert list(p.values()) == pytest.approx([low, high]) and p.count == 2
+    assert all(p.canonical(value) == value for value in p.values())
+    assert p.canonical(high) is not None
 
 
 def test_integers_on_a_log_scale_cover_both_ends() -> None:

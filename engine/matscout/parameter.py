@@ -75,7 +75,7 @@ class _Numeric(_Parameter):
         steps = f" in steps of {step:.15g}" if step not in (None, 1) else ""
         return f"a {self._noun} from {self.low:.15g} to {self.high:.15g}{steps}"
 
-    def _unit(self, value: float) -> float:
+    def to_unit(self, value: float) -> float:
         if self.log:
             return (math.log(value) - math.log(self.low)) / (
                 math.log(self.high) - math.log(self.low)
@@ -104,7 +104,8 @@ class Float(_Numeric):
         object.__setattr__(self, "high", float(self.high))
         if self.step is not None:
             self._require(
-                _is_number(self.step) and 0 < self.step <= self.high - self.low,
+                # Slack as in `count`: 3.8 - 3.6 is a little less than 0.2.
+                _is_number(self.step) and 0 < self.step * (1 - 1e-9) <= self.high - self.low,
                 f"step must lie in (0, high - low], got {self.step!r}",
             )
             self._require(not self.log, "step and log exclude each other", "drop one of them")
@@ -134,15 +135,18 @@ class Float(_Numeric):
         nearest = self._on_grid(round((value - self.low) / self.step))
         return nearest if abs(nearest - value) <= 1e-9 * max(1.0, abs(value)) else None
 
-    def to_unit(self, value: float) -> float:
-        return self._unit(value)
-
     def from_unit(self, unit: float) -> float:
         """The value at `unit` of [0, 1]; grid values get cells of equal width."""
         if self.step is None:
             return self._at(unit)
         assert self.count is not None
         return self._on_grid(min(int(unit * self.count), self.count - 1))
+
+    def cell(self, value: float) -> float:
+        """Where `from_unit` gives `value`; of a grid's, the middle of the cell."""
+        if self.step is None or self.count is None:
+            return self.to_unit(value)
+        return (round((value - self.low) / self.step) + 0.5) / self.count
 
 
 @dataclass(frozen=True)
@@ -185,17 +189,25 @@ class Int(_Numeric):
             return None
         return value if (value - self.low) % self.step == 0 else None
 
-    def to_unit(self, value: int) -> float:
-        return self._unit(value)
-
     def from_unit(self, unit: float) -> int:
         """The value at `unit` of [0, 1]; every value gets a cell, of equal width unless log."""
         if self.log:
-            # Cells reach half a unit beyond the ends, as everywhere else for integers.
-            low, high = math.log(self.low - 0.5), math.log(self.high + 0.5)
+            low, high = self._log_ends
             value = round(math.exp(low + min(max(unit, 0.0), 1.0) * (high - low)))
             return min(max(value, self.low), self.high)
         return self.low + self.step * min(int(max(unit, 0.0) * self.count), self.count - 1)
+
+    def cell(self, value: int) -> float:
+        """Where `from_unit` gives `value`: the middle of its cell, or its place if log."""
+        if self.log:
+            low, high = self._log_ends
+            return (math.log(value) - low) / (high - low)
+        return ((value - self.low) // self.step + 0.5) / self.count
+
+    @property
+    def _log_ends(self) -> tuple[float, float]:
+        """Cells reach half a unit beyond the ends, as everywhere else for integers."""
+        return math.log(self.low - 0.5), math.log(self.high + 0.5)
 
 
 @dataclass(frozen=True)
@@ -261,6 +273,9 @@ class Categorical(_Listed):
     def from_unit(self, unit: float) -> Value:
         return self.choices[min(int(max(unit, 0.0) * self.count), self.count - 1)]
 
+    def cell(self, value: Value) -> float:
+        return self.to_unit(value)
+
 
 @dataclass(frozen=True)
 class Ordinal(_Listed):
@@ -304,6 +319,9 @@ class Ordinal(_Listed):
 
     def from_unit(self, unit: float) -> float:
         return self.levels[min(int(max(unit, 0.0) * self.count), self.count - 1)]
+
+    def cell(self, value: float) -> float:
+        return (self.levels.index(value) + 0.5) / self.count
 
 
 Parameter = Float | Int | Categorical | Ordinal

@@ -54,6 +54,16 @@ def test_the_sd_is_the_sd() -> None:
     )
 
 
+@pytest.mark.parametrize("sd", [1e-2, 1e-4, 1e-6])
+def test_numbers_that_single_precision_does_not_hold(sd: float) -> None:
+    """At the best, E[max(f - best, 0)] is sd / sqrt(2 pi); 1/3 in single precision is 1e-8 off."""
+    at = torch.tensor([[[1 / 3, sd]]], dtype=torch.float64)
+    expected = math.log(sd / math.sqrt(2 * math.pi))
+    assert float(LogExpectedImprovement(1 / 3)(Believed(), at)) == pytest.approx(expected, abs=1e-9)
+    bound = float(ConfidenceBound(1 / 3)(Believed(), at))
+    assert bound == pytest.approx(1 / 3 + sd / 3, rel=1e-15)
+
+
 @pytest.mark.parametrize("best", [-1.0, 0.0, 0.7, 3.0])
 def test_expected_improvement_by_brute_force(best: float) -> None:
     got = LogExpectedImprovement(best)(Believed(), POINTS[:2]).exp().tolist()

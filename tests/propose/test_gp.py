@@ -9,7 +9,7 @@ from botorch.test_functions import Branin
 
 from matscout.errors import InputError
 from matscout.event import EventKind
-from matscout.parameter import Categorical, Float, Int
+from matscout.parameter import Categorical, Float, Int, Ordinal
 from matscout.pool import Pool
 from matscout.propose import gp_space
 from matscout.propose.acquisitions import acquisition
@@ -288,3 +288,13 @@ def test_categories_and_integers_are_modelled(tell) -> None:  # type: ignore[no-
         p = story.history.trials[trial].params
         story.measured(trial, {"bad": 5.0, "good": 0.0, "worse": 9.0}[p["k"]] + abs(p["n"] - 13))
     assert story.history.best().params == {"k": "good", "n": 13}
+
+
+def test_a_number_of_one_value_is_no_obstacle(tell) -> None:  # type: ignore[no-untyped-def]
+    space = Space((Float("x", 0, 1), Float("y", 0, 1), Ordinal("o", (3,))))
+    story, rng = tell(), np.random.default_rng(0)
+    for x, y in rng.random((12, 2)).tolist():
+        story.measured(story.asked({"x": x, "y": y, "o": 3}), (x - 0.3) ** 2 + y)
+    (proposal,) = GpProposer().propose(space, story.history, 1, seed=0)
+    assert space.check(proposal.params) == proposal.params
+    assert "fallback" not in proposal.why

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from matscout.constraint import Simplex
-from matscout.parameter import Categorical, Float, Int
+from matscout.parameter import Categorical, Float, Int, Ordinal
 from matscout.propose.near import COPIES, best_known, copies
 from matscout.propose.search import best_new
 from matscout.propose.toolbox import SpaceTools
@@ -75,6 +75,37 @@ def test_what_does_not_exist_or_is_constrained_stays() -> None:
     assert all(space.check(point) == point for point in found)
     assert {(p["a"], p["b"], p["m"]) for p in found} == {(0.25, 0.75, "p")}
     assert len({p["n"] for p in found}) > 10
+
+
+def test_copies_of_numbers_in_cells_lie_around_their_original() -> None:
+    space = Space(
+        (
+            Int("n", 1, 1000, log=True),
+            Int("m", 0, 400),
+            Float("g", 0.0, 20.0, step=0.05),
+            Ordinal("o", tuple(range(300))),
+        )
+    )
+    low, high = {"n": 10, "m": 2, "g": 0.1, "o": 3}, {"n": 800, "m": 398, "g": 19.9, "o": 296}
+    rng = np.random.default_rng(0)
+    for here in (low, {"n": 10, "m": 200, "g": 10.0, "o": 150}, high):
+        found = [p for _ in range(30) for p in copies(SpaceTools(space), here, rng)[1:]]
+        for p in space.parameters:
+            median = np.median([float(point[p.name]) for point in found])
+            assert abs(median - float(here[p.name])) <= max(2 * (getattr(p, "step", 1) or 1), 0.05 * here[p.name])  # fmt: skip
+
+
+def test_a_number_of_one_value_stays() -> None:
+    one = Ordinal("o", (3,))
+    for parameters in (
+        (Float("x", 0, 1), Float("y", 0, 1), one),
+        (one, Float("x", 0, 1), Float("y", 0, 1)),
+    ):
+        space, here = Space(parameters), {"x": 0.2, "y": 0.9, "o": 3}
+        found = copies(SpaceTools(space), here, np.random.default_rng(0))
+        assert all(space.check(point) == point for point in found)
+        for name in ("x", "y"):
+            assert max(abs(float(point[name]) - here[name]) for point in found) < 0.1
 
 
 def test_a_narrow_hill_beside_the_best_is_found() -> None:

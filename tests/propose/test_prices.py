@@ -45,10 +45,11 @@ def test_of_two_equal_hopes_the_cheaper_is_taken(cheap: str) -> None:
     assert "p_feasible" not in pick.why  # nothing has failed, whatever it costs
 
 
-def test_a_cost_that_is_none_is_named() -> None:
+@pytest.mark.parametrize("price", [0.0, None, "dear", True, np.nan])
+def test_a_cost_that_is_none_is_named(price: object) -> None:
     history = measured([0, 30, 60])
     prices: list[object] = [1.0] * N
-    prices[7] = 0.0
+    prices[7] = price
     with pytest.raises(InputError, match="c7"):
         PoolProposer(startup=2, cost="price").propose(Space(pool=pool(prices)), history, 1, seed=0)
     with pytest.raises(InputError, match="did you mean 'price'"):

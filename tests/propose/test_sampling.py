@@ -89,6 +89,22 @@ def test_repair_changes_little() -> None:
     assert sampler.repair(mended, rng) == mended
 
 
+def test_grid_values_at_which_rounding_goes_beyond_the_end() -> None:
+    """0.7 / (0.1 / 0.7) * (0.1 / 0.7) and the like is a little more than 0.7."""
+    grid = tuple(Float(n, 0.0, 0.7, step=0.1) for n in "abc")
+    space = Space(grid, (Simplex(tuple("abc")),))
+    for seed in range(20):
+        for point in Sampler(space).uniform(30, np.random.default_rng(seed)):
+            assert space.check(point) == point
+    for low, high, step in ((0.0, 0.7, 0.1), (0.1, 0.7, 0.1), (0.2, 1.2, 0.2), (0.05, 1.35, 0.05)):
+        space = Space(
+            (Float("a", low, high, step=step), Float("b", low, high, step=step)),
+            (Linear({"a": 1.0, "b": 1.0}, ">=", 2 * high - step),),
+        )
+        points = Sampler(space).uniform(20, np.random.default_rng(0))
+        assert len(points) == 20 and all(space.check(point) == point for point in points)
+
+
 def test_mixed_sums_over_grids_and_continua() -> None:
     space = Space(
         (Ordinal("a", (0, 10, 30)), Ordinal("b", (0, 20, 50)), Float("c", 0.0, 100.0)),
@@ -105,12 +121,16 @@ def test_neighbours_differ_in_one_listed_value_and_what_hangs_on_it() -> None:
     around = list(Sampler(CONDITIONAL).neighbours({"model": "forest", "trees": 25}, rng))
     steps = sorted(int(p["trees"]) - 25 for p in around if "trees" in p)
     assert steps == [-16, -8, -4, -2, -1, 1, 2, 4, 8, 16]
-    wide = Space((Int("n", 0, 10**7),))
-    assert {10, -10} & {
-        int(p["n"]) - 5 * 10**6 for p in Sampler(wide).neighbours({"n": 5 * 10**6}, rng)
-    } or True
-    for point in Sampler(wide).neighbours({"n": 5 * 10**6}, rng):
-        assert wide.check(point) == point
+
+
+@pytest.mark.parametrize("p", [Int("n", 1, 10**6), Int("n", 1, 10**6, log=True)])
+def test_neighbours_in_a_long_list_are_near_and_far(p: Int) -> None:
+    space, rng = Space((p,)), np.random.default_rng(0)
+    for value in (1, 2, 10, 1000, 20_000, *(() if p.log else (500_000, 10**6))):
+        around = [int(q["n"]) for q in Sampler(space).neighbours({"n": value}, rng)]
+        assert all(space.check({"n": n}) for n in around) and value not in around
+        assert {n for n in (value - 1, value + 1) if 1 <= n <= 10**6} <= set(around)
+        assert max(abs(n - value) for n in around) > 1_000
 
 
 def test_canonical_values() -> None:

@@ -258,6 +258,8 @@ def test_labels_are_classes_and_not_quantities(tell: Tell) -> None:
     assert yes_no.labels_only
     assert viewed(tell, limit=0.5, value=lambda x: float(x > 0.6), direction="min").labels_only
     assert not viewed(tell).labels_only
+    # A quantity that has been 0 or 1 so far, where 40 is wanted.
+    assert not viewed(tell, limit=40.0, value=lambda x: float(x > 0.6)).labels_only
     picks = MembershipRule("find", trees=20).pick(yes_no, 3)
     assert all(LINE[row] > 0.6 for row, _ in picks)
 

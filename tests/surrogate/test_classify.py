@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -119,6 +120,33 @@ def test_exceedance_is_the_gaussian_tail_in_any_unit() -> None:
     assert torch.allclose(check(ours, at), torch.special.ndtr((mean - 1.5) / sd))
     tiny = ExceedanceMembership(GaussianProcess().fit(X, 1e-9 * Y), 1.5e-9)
     assert torch.allclose(tiny.probability(at), ours.probability(at), rtol=1e-3)
+
+
+@dataclass(frozen=True)
+class Rising:
+    """A belief of which only the moments matter: mean x, everywhere as sure."""
+
+    sd: float
+    loc: float = 0.0
+    scale: float = 1.0
+
+    @property
+    def standardised(self) -> Rising:
+        return self
+
+    def mean_sd(self, X: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return X[:, 0], torch.full((len(X),), self.sd, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("limit", [2.0, 40.0])
+def test_a_limit_that_is_far_off_is_nearer_to_some(limit: float) -> None:
+    """Φ is an exact 0 for all of them; who is likelier is known all the same, in a mixture too."""
+    at = torch.linspace(0.0, 1.0, 21, dtype=torch.float64).unsqueeze(-1)
+    ours = ExceedanceMembership(Rising(0.02), limit)  # type: ignore[arg-type]
+    mixed = MixedMembership([ConstantMembership(0.04), ConstantMembership(0.03), ours])
+    for p in (check(ours, at), check(mixed, at)):
+        assert bool((p.diff() > 0).all())
+    assert float(ours.probability(at).max()) <= 1e-12
 
 
 def test_a_mixture_is_the_mean_of_its_parts() -> None:

@@ -68,6 +68,17 @@ def test_a_nested_config_and_choices_that_are_no_plain_values() -> None:
             assert found.config(held) == {"model": {"layers": layer, "kind": kind}, "lr": 1e-2}
 
 
+def test_keys_that_are_whole_numbers_stay_so() -> None:
+    config = {"layers": {1: tune.choice([8, 16, 32]), 2: {0: tune.uniform(0, 1)}}, 3: 7}
+    found = converted(config)
+    assert [p.name for p in found.space.parameters] == ["layers/1", "layers/2/0"]
+    params = {"layers/1": 8, "layers/2/0": 0.5}
+    assert found.config(params) == {"layers": {1: 8, 2: {0: 0.5}}}
+    assert found.params({"layers": {1: 8, 2: {0: 0.5}}, 3: 7}, "here") == params
+    with pytest.raises(InputError, match="two parameters 'a/1'"):
+        converted({"a": {1: tune.uniform(0, 1), "1": tune.uniform(0, 1)}})
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "sample_from": ({"a": tune.sample_from(lambda config: 1)}, "inside the trainable"),
     "grid": ({"a": tune.grid_search([1, 2])}, 'proposer "grid"'),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from botorch.acquisition.analytic import UpperConfidenceBound
 from torch import Tensor
 
@@ -25,7 +26,9 @@ class ConfidenceBound:
     falls_with_sd: ClassVar[bool] = True
 
     def on(self, belief: Belief) -> Score:
-        score = UpperConfidenceBound(AsModel(belief), beta=self.beta**2)
+        # A tensor: BoTorch would store a Python float in single precision.
+        squared = torch.tensor(self.beta**2, dtype=torch.float64)
+        score = UpperConfidenceBound(AsModel(belief), beta=squared)
         return lambda X: belief.loc + belief.scale * score(X)
 
     def __call__(self, belief: Belief, X: Tensor) -> Tensor:

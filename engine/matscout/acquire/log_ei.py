@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from botorch.acquisition.analytic import LogExpectedImprovement as BotorchLogEI
 from torch import Tensor
 
@@ -27,7 +28,9 @@ class LogExpectedImprovement:
 
     def on(self, belief: Belief) -> Score:
         best = self.best / belief.scale - belief.loc / belief.scale
-        score = BotorchLogEI(AsModel(belief), best_f=best)
+        # A tensor: BoTorch would store a Python float in single precision.
+        level = torch.tensor(best, dtype=torch.float64)
+        score = BotorchLogEI(AsModel(belief), best_f=level)
         return lambda X: math.log(belief.scale) + score(X)
 
     def __call__(self, belief: Belief, X: Tensor) -> Tensor:

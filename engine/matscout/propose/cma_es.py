@@ -157,7 +157,7 @@ class _Told:
         there = [trial.params.get(p.name) for p in self._varied]
         return np.array(
             [
-                mean[j] if value is None else p.to_unit(value)  # type: ignore[arg-type]
+                mean[j] if value is None else p.cell(value)  # type: ignore[arg-type]
                 for j, (p, value) in enumerate(zip(self._varied, there, strict=True))
             ]
         )

@@ -70,8 +70,7 @@ def copies(tools: SpaceTools, point: Mapping[str, Value], rng: np.random.Generat
         for p in tools.space.parameters
         if not isinstance(p, Categorical) and p.name in point and p.name not in held
     ]
-    row = tools.encoding.rows([point])[0]
-    here = row[[tools.encoding.column(p) for p in moving]]
+    here = np.array([p.cell(point[p.name]) for p in moving])  # type: ignore[arg-type]
     steps = SD * rng.standard_normal((COPIES, len(moving)))
     moved = np.clip(here + steps, 0.0, 1.0).tolist()
     return [

@@ -18,7 +18,8 @@ def prices_of(pool: Pool, column: str) -> NDArray[np.float64]:
         raise InputError("proposer.cost", f"no column {column!r} in the pool", mend)
     prices = []
     for candidate, price in zip(pool.ids, pool.columns[column], strict=True):
-        if isinstance(price, str | bool) or not 0 < price < math.inf:
+        number = isinstance(price, int | float) and not isinstance(price, bool)
+        if not (number and 0 < float(price) < math.inf):
             what = f"candidate {candidate!r} has {price!r}, but a cost must be a number above 0"
             raise InputError(f"space.pool.{column}", what)
         prices.append(float(price))

@@ -133,15 +133,14 @@ class Region:
     def _value(self, j: int, z: float) -> Value:
         p = self.parameters[j]
         raw = float(self.low[j] + z * self.width[j])
-        if isinstance(p, Float) and p.step is None:
-            return min(max(raw, p.low), p.high)
         if isinstance(p, Ordinal):
             return min(p.levels, key=lambda level: abs(level - raw))
         if isinstance(p, Int):
             return min(p.low + p.step * round((raw - p.low) / p.step), p.high)
-        value = p.canonical(raw)
-        assert value is not None
-        return value
+        if p.step is None or p.count is None:
+            return min(max(raw, p.low), p.high)
+        index = min(max(round((raw - p.low) / p.step), 0), p.count - 1)
+        return min(p.low + index * p.step, p.high)
 
     def _inside(self, params: Mapping[str, Value]) -> Array:
         raw = np.array([float(params[p.name]) for p in self.parameters])

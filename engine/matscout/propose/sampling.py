@@ -127,7 +127,7 @@ class Sampler:
             return
         values = self._listed.get(parameter.name)
         if values is None:  # too many to list: steps of 1, 2, 4, … on its own scale
-            here, step = parameter.to_unit(value), 1.0 / parameter.count  # type: ignore[arg-type]
+            here, step = parameter.cell(value), 1.0 / parameter.count  # type: ignore[arg-type]
             while step < 1.0:
                 for unit in (here - step, here + step):
                     if 0.0 <= unit <= 1.0 and (other := parameter.from_unit(unit)) != value:

@@ -13,6 +13,10 @@ from matscout.surrogate.classify import Membership
 
 CERTAIN = 1e-12
 
+FAR = -7.035
+"""Φ(FAR) is just below `CERTAIN`. What is more sd below a limit is told apart by how many more: slowly,
+by the logarithm, so that no float runs out."""
+
 
 @dataclass(frozen=True)
 class ExceedanceMembership:
@@ -20,7 +24,8 @@ class ExceedanceMembership:
 
     `threshold` is in the target's unit, and more is better: that of a minimised target comes
     negated, as its values do. One voter. It can rank candidates before any positive is known,
-    which no classifier can.
+    which no classifier can: below 1e-12, where P says no more, a larger (mean - threshold) / sd is
+    still a larger probability.
     """
 
     posterior: Posterior
@@ -31,7 +36,9 @@ class ExceedanceMembership:
         limit = self.threshold / self.posterior.scale - self.posterior.loc / self.posterior.scale
         with torch.no_grad():
             mean, sd = self.posterior.standardised.mean_sd(X)
-        return torch.special.ndtr((mean - limit) / sd).clamp(CERTAIN, 1.0 - CERTAIN)
+        z = (mean - limit) / sd
+        beyond = (z / FAR).clamp(1.0, 1e300)  # 1 wherever P is not clamped from below
+        return torch.special.ndtr(z).clamp(CERTAIN, 1.0 - CERTAIN) / (1.0 + beyond.log())
 
     def members(self, X: Tensor) -> Tensor:
         return self.probability(X).unsqueeze(0)

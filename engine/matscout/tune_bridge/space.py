@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -28,6 +28,9 @@ SEPARATOR = "/"
 _DRAWN_BY_TUNE = "__fn_ph"
 """What Tune puts in the place of a sample_from before a searcher sees it (impl/placeholder.py)."""
 
+Keys = tuple[Hashable, ...]
+"""Where a parameter stands in a param_space: the keys themselves, which need not be text."""
+
 
 @dataclass(frozen=True)
 class TuneSpace:
@@ -36,12 +39,12 @@ class TuneSpace:
     """
 
     space: Space
-    paths: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    paths: Mapping[str, Keys] = field(default_factory=dict)
     labels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def config(self, params: Params) -> dict[str, Any]:
         """A point as what Tune merges into a trial's config."""
-        out: dict[str, Any] = {}
+        out: dict[Any, Any] = {}
         for name, value in params.items():
             *outer, last = self.paths.get(name, (name,))
             table = out
@@ -93,11 +96,11 @@ def converted(config: Mapping[str, Any]) -> TuneSpace:
     what no searcher could know how to vary.
     """
     parameters: list[Parameter] = []
-    paths: dict[str, tuple[str, ...]] = {}
+    paths: dict[str, Keys] = {}
     labels: dict[str, dict[str, Any]] = {}
     for path, value in _leaves(config, ()):
-        name = SEPARATOR.join(path)
-        where = f"param_space.{'.'.join(path)}"
+        keys = [str(key) for key in path]
+        name, where = SEPARATOR.join(keys), f"param_space.{'.'.join(keys)}"
         if not _to_be_drawn(value):
             continue
         if not isinstance(value, Domain) or isinstance(value, TuneFunction):
@@ -116,14 +119,12 @@ def converted(config: Mapping[str, Any]) -> TuneSpace:
     return TuneSpace(Space(tuple(parameters)), paths, used)
 
 
-def _leaves(
-    table: Mapping[str, Any], path: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], Any]]:
+def _leaves(table: Mapping[Any, Any], path: Keys) -> Iterator[tuple[Keys, Any]]:
     for key, value in table.items():
         if isinstance(value, Mapping) and value and "grid_search" not in value:
-            yield from _leaves(value, (*path, str(key)))
+            yield from _leaves(value, (*path, key))
         else:
-            yield (*path, str(key)), value
+            yield (*path, key), value
 
 
 def _to_be_drawn(value: Any) -> bool:

@@ -107,8 +107,9 @@ class PoolView:
 
     @property
     def labels_only(self) -> bool:
-        """Whether the target is a class, 0 or 1, and no quantity."""
-        return bool(np.isin(self.data.y, (-1.0, 0.0, 1.0)).all())
+        """Whether the target is a class, 0 or 1 with a limit between them, and no quantity."""
+        labels = bool(np.isin(self.data.y, (-1.0, 0.0, 1.0)).all())
+        return labels and -1.0 < self.limit <= 1.0
 
     @property
     def limit(self) -> float:
