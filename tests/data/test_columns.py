@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from matscout.data.cells import BadRows, input_cells
 from matscout.data.columns import as_bound, column_kinds, is_infinite
 from matscout.data.text_table import TextTable
 from matscout.errors import InputError
@@ -177,3 +178,13 @@ def test_kinds_on_obelix(shared_data: Path) -> None:
         "alpha", "beta", "gamma", "Checked",
     }  # fmt: skip
     assert {"IC (Total)", "IC (Bulk)", "note", "ICSD ID"} <= kinds["empty"]
+
+
+def test_hydrates_written_with_a_point_make_no_words_of_their_column() -> None:
+    """Their rows are refused, with how to write them."""
+    salts = ["CuSO4.5H2O", "MgCl2.6H2O", "NaCl", "Fe(III)2O3"] * 2
+    assert kind_of(salts) == "formula"
+    bad = BadRows(table_of(salt=salts))
+    input_cells(bad.table, "salt", "formula", bad, HERE)
+    assert sorted(bad.reasons) == [0, 1, 3, 4, 5, 7]
+    assert bad.reasons[0][0].endswith("a hydrate with a point: write CuSO4(H2O)5")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,3 +79,34 @@ def test_reduced_is_one_for_multiples_and_orders(
 def test_any_text_parses_or_is_refused(text: str) -> None:
     if is_formula(text):
         assert all(amount > 0 for _, amount in amounts(text)) and reduced_formula(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "how"),
+    [
+        ("CuSO4.5H2O", "write CuSO4(H2O)5"),
+        ("CaSO4.2H2O", "write CaSO4(H2O)2"),
+        ("Na2CO3.10H2O", "write Na2CO3(H2O)10"),
+        ("CaSO4.0.5H2O", "write CaSO4(H2O)0.5"),
+        ("LiCl.H2O", "write LiCl(H2O)"),
+        ("Cu(I)Cl", "(I) would be an element"),
+        ("Fe(III)2O3", "(III) would be an element"),
+        ("Fe (III) O", "(III) would be an element"),
+        ("Mn(IV)O2", "(IV) would be an element"),
+        ("V(V)2O5", "(V) would be an element"),
+    ],
+)
+def test_what_a_parser_would_misread_is_refused(text: str, how: str) -> None:
+    """`CuSO4.5H2O` was Cu2H4S2O11: 4.5 oxygens and a water."""
+    assert not is_formula(text)
+    with pytest.raises(ValueError, match=re.escape(text)) as caught:
+        amounts(text)
+    assert how in str(caught.value)
+
+
+def test_points_and_parentheses_that_are_meant() -> None:
+    assert reduced_formula("CuSO4(H2O)5") == "CuH10SO9"
+    assert amounts("Al.5Ga.5As") == ((13, 0.5), (31, 0.5), (33, 1.0))
+    assert amounts("Li0.5H2O")[1] == (3, 0.5)
+    assert amounts("Fe(CN)6") and amounts("(InI)2") and amounts("[VIn]2")
+    assert canonical("Fe0O2") == "O2"

@@ -219,3 +219,52 @@ def test_a_folder_is_no_table(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             read_table(folder, "y")
         assert "s a directory" in str(caught.value) and str(caught.value).endswith("check the path")
+
+
+def test_a_number_is_one_group_however_it_is_written(tmp_path: Path) -> None:
+    """`3` and `3.0` were two groups, and could stand on both sides of a fold."""
+
+    def groups(*cells: str) -> list[str]:
+        lines = [f"{cell},1,2" for cell in cells]
+        path = written(tmp_path, "\n".join(["g,x,y", *lines]) + "\n")
+        found = read_table(path, "y", group="g").groups
+        assert found is not None
+        return list(found)
+
+    assert groups("3", "3.0", "4e0", "4", "", "+3") == ["3", "3", "4e0", "4e0", "", "3"]
+    assert groups("3", "3.0", "b") == ["3", "3.0", "b"]
+    ids = ["12345678901234567", "12345678901234568"]
+    assert groups(*ids) == ids
+
+
+def test_a_number_is_one_class_however_it_is_written(tmp_path: Path) -> None:
+    table = read_table(written(tmp_path, "x,c\n1,0\n2,1.0\n3,1\n4,0.0\n"), "c", classes=True)
+    assert table.classes == ("0", "1.0") and list(table.target) == [0, 1, 1, 0]
+    path = written(tmp_path, "x,c\n1,True\n2,no\n3,TRUE\n4,no\n5,no\n6,no\n7,no\n")
+    with pytest.raises(InputError, match="has the labels 'TRUE' and 'True'; write them alike"):
+        read_table(path, "c", classes=True)
+
+
+@pytest.mark.parametrize(
+    ("cells", "first"),
+    [
+        (["1,100", "2,207"], "1,100"),
+        (["", "1,100", "2,207"], "1,100"),
+        (["950", "1,100", "12,000"], "1,100"),
+        (["1,000,000", "250,000.5"], "1,000,000"),
+    ],
+)
+def test_thousands_are_no_words(tmp_path: Path, cells: list[str], first: str) -> None:
+    path = written(tmp_path, "x,y\n" + "".join(f'"{cell}",1\n' for cell in cells))
+    with pytest.raises(InputError) as caught:
+        refuse_commas_as_words(path, {"x": cells})
+    said = (
+        f"line {cells.index(first) + 2}: column 'x' has '{first}': a thousand, or a decimal comma?"
+    )
+    assert said in str(caught.value)
+    assert str(caught.value).endswith("write it without, or list the column under categorical")
+
+
+@pytest.mark.parametrize("cells", [["950", "1"], ["1,100", "much"], ["1,2,3", "1,100"], ["", "NA"]])
+def test_other_words_with_commas_are_left_alone(tmp_path: Path, cells: list[str]) -> None:
+    refuse_commas_as_words(tmp_path / "none.csv", {"x": cells})

@@ -13,6 +13,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from matscout.cli.nested import lines
 from matscout.drive.nested import OuterFold, judge_outside, nested
 from matscout.errors import InputError, RunFailed
 from matscout.evaluate.base import Context
@@ -129,9 +130,11 @@ def test_the_estimate_by_hand() -> None:
     half = student.ppf(0.975, 2) * outer.std(ddof=1) / np.sqrt(3)
     assert whole.outer.mean == pytest.approx(1.3)
     assert whole.outer.high - whole.outer.mean == pytest.approx(half)
+    assert whole.optimism is not None
     assert whole.optimism.mean == pytest.approx(0.4)  # an error of 0.9 was claimed, and it is 1.3
     assert whole.gain.mean == pytest.approx(2 / 15)
     upside = nested(folds, Target("r2", "max"))
+    assert upside.optimism is not None
     assert upside.optimism.mean == pytest.approx(-0.4)
     assert np.isinf(nested(folds[:1], Target("mae")).outer.high)
 
@@ -177,5 +180,37 @@ def test_choosing_among_noise_is_too_good_inside_and_honest_outside(tmp_path: Pa
         outer = judged.values["accuracy"]
         folds.append(OuterFold(f"r{fold}", {}, max(scores), outer, outer))
     whole = nested(folds, Target("accuracy", "max"))
+    assert whole.optimism is not None
     assert whole.inner.mean > 0.6 and whole.optimism.mean > 0.05
     assert whole.outer.low < 0.5 < whole.outer.high
+
+
+def robert_history() -> History:
+    """One trial whose objective is half a worst case."""
+    targets = [{"name": "mae", "direction": "min", "unit": ""}]
+    values = {"mae": 3.0, "mae.cv": 1.0, "mae.sorted_ends": 5.0}
+    return History([
+        Event(EventKind.CREATED, body={"targets": targets, "name": "r", "kind": "sweep"}),
+        Event(EventKind.ASKED, 0, body={"params": {"alpha": 1.0}, "proposer": "gp", "why": {}}),
+        Event(EventKind.DISPATCHED, 0, 1),
+        Event(EventKind.MEASURED, 0, 1, {"values": values, "cost_s": 1.0}),
+    ])  # fmt: skip
+
+
+def test_optimism_is_told_only_of_scores_that_ask_the_same(tmp_path: Path) -> None:
+    """The inner value of `robert` is half a worst case, and was called too good, or too harsh."""
+    judge = trainer(tmp_path, 0, outer_judge=True, objective="robert", repeats=1)
+    fold = judge_outside("run", robert_history(), 0, judge)
+    assert fold.inner == 3.0 and fold.comparable == 1.0
+    whole = nested([fold, fold], Target("mae"))
+    assert whole.optimism is not None
+    assert whole.optimism.mean == pytest.approx(fold.outer - 1.0)
+    assert any("inner from CV alone, 1, was too good by" in s for s in lines(whole, Target("mae")))
+    judge = trainer(tmp_path, 0, outer_judge=True, objective="loco", folds=3)
+    fold = judge_outside("run", history(a1=0.5), 0, judge)
+    whole = nested([fold, fold], Target("mae"))
+    said = lines(whole, Target("mae"))
+    assert whole.optimism is None and not any("too good by" in line for line in said)
+    assert any("inner judges something else" in line for line in said)
+    plain = judge_outside("run", history(a1=0.5), 0, trainer(tmp_path, 0, outer_judge=True))
+    assert plain.comparable is None and nested([plain], Target("mae")).optimism is not None

@@ -186,3 +186,11 @@ def test_real_phonons(shared_data: Path) -> None:
     *_, last = trainer.evaluate({"batch_size": 32}, Context())
     assert isinstance(last, Measurement)
     assert last.values["mae"] < last.values["gap_to_dummy"]
+
+
+def test_a_fold_of_one_class_is_judged_by_accuracy_alone(tmp_path: Path) -> None:
+    path = write(tmp_path / "c.jsonl", classes=True)
+    given: dict[str, Any] = {"task": "classification", "split": "kfold", "folds": 20}
+    with pytest.raises(InputError, match="one class only to judge by 'balanced_accuracy'"):
+        _ = CrystalGraphTrainer(structures=path, **given).data
+    assert len(CrystalGraphTrainer(structures=path, metric="accuracy", **given).data.folds) == 20

@@ -15,6 +15,7 @@ from matscout.checkpoint import CheckpointStore
 from matscout.data.bonding import bonding_features
 from matscout.errors import InputError, RunFailed
 from matscout.evaluate.base import Context
+from matscout.evaluate.predicting_rows import read_new_rows
 from matscout.evaluate.tabular_data import digest_with_bonding
 from matscout.evaluate.trainer_options import digest
 from matscout.evaluate.trainer_tabular import TabularTrainer
@@ -219,3 +220,55 @@ def test_a_hidden_target_refuses_no_transform(table: Path) -> None:
     assert np.isfinite(measured(outside, params).values["mae"])
     with pytest.raises(InputError, match="log1p"):
         measured(trainer(table, inputs=["heat"]), params)
+
+
+CENSORED = ["10", "20", "5", "90", "100", "30", "7", "95"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "cut", "above"),
+    [
+        (">80", 80.0, True),
+        (">80", 79.0, True),
+        (">80", 81.0, None),
+        (">=80", 79.0, True),
+        ("≥ 80", 80.0, None),
+        ("<80", 80.0, False),
+        ("<= 80", 80.0, False),
+        ("≤80", 81.0, False),
+        ("<80", 79.0, None),
+        ("<=80", 79.0, None),
+    ],
+)
+def test_a_censored_cell_is_put_on_its_own_side_of_the_cut(
+    tmp_path: Path, cell: str, cut: float, above: bool | None
+) -> None:
+    """`>80` was at or below 80, since its bound is."""
+    path = tmp_path / "t.csv"
+    rows = [f"{k},{one}" for k, one in enumerate([cell, *CENSORED])]
+    path.write_text("\n".join(["a,y", *rows]) + "\n", encoding="utf-8")
+    given: dict[str, Any] = {"task": "classification", "split": "stratified", "folds": 2}
+    one = TabularTrainer(table=path, predict="y", cut=cut, censored="bound", **given)
+    if above is None:
+        with pytest.raises(InputError, match=f"line 2: target 'y' is '{cell}', which may be above"):
+            _ = one.data
+        return
+    assert one.data.table.target.astype(bool).tolist() == [
+        above,
+        *(float(c) > cut for c in CENSORED),
+    ]
+    read = read_new_rows(path, one, one.data)
+    assert read.truth is not None and read.truth.tolist() == one.data.table.target.tolist()
+    rows[0] = "0,<79.5" if cut < 79.5 else "0,>1"
+    path.write_text("\n".join(["a,y", *rows]) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"line 2: target 'y' is .* may be above"):
+        read_new_rows(path, one, one.data)
+
+
+def test_a_new_row_may_write_its_class_as_another_spelling_of_the_number(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("a,y\n" + "".join(f"{k},{k % 2}\n" for k in range(12)))
+    one = TabularTrainer(table=path, predict="y", task="classification", split="stratified")
+    path.with_name("new.csv").write_text("a,y\n1,1.0\n2,0\n")
+    truth = read_new_rows(path.with_name("new.csv"), one, one.data).truth
+    assert truth is not None and truth.tolist() == [1.0, 0.0]

@@ -194,3 +194,10 @@ def test_a_shuffled_target_is_not_learned(resample: str) -> None:
     from sklearn.metrics import roc_auc_score
 
     assert abs(roc_auc_score(y[120:], p) - 0.5) < 0.2
+
+
+def test_members_without_probabilities_get_them_whatever_is_given() -> None:
+    x, y = rows()
+    params = {"members": "svm+linear", "svm.calibrate": "none"}
+    pipe = tabular.pipeline("average", "classification", Columns(x, 4), params, 0)
+    assert tabular.fit(pipe, x, (y > 0).astype(int)).predict_proba(x).shape == (60, 2)

@@ -78,7 +78,7 @@ def lines(whole: Nested, target: Target, select: str = "best") -> list[str]:
     said += [
         f"outer {target.name}: {_said(whole.outer)}{unit}: what to expect of new rows",
         f"inner {target.name}: {_said(whole.inner)}{unit}: what the sweeps claimed",
-        f"inner was too good by: {_said(whole.optimism)} (below 0: too harsh)",
+        _too_good(whole),
         f"gained by tuning, on hidden rows: {_said(whole.gain)}",
     ]
     if not whole.gain.low > 0 and any(fold.params for fold in whole.folds):
@@ -86,6 +86,14 @@ def lines(whole: Nested, target: Target, select: str = "best") -> list[str]:
         if select == "best":
             said[-1] += "; --select auto tunes only where it pays"
     return said
+
+
+def _too_good(whole: Nested) -> str:
+    if whole.optimism is None:
+        return "inner judges something else than outer: how much it was too good, they do not say"
+    alike = [fold.comparable for fold in whole.folds if fold.comparable is not None]
+    what = f"inner from CV alone, {number(sum(alike) / len(alike))}," if alike else "inner"
+    return f"{what} was too good by: {_said(whole.optimism)} (below 0: too harsh)"
 
 
 def _spec(config: Path, outer: int, number: int, overrides: dict[str, Any]) -> RunSpec:

@@ -136,7 +136,7 @@ def _numbers(table: TextTable, name: str, bad: BadRows) -> InputCells:
 
 
 def _formulas(table: TextTable, name: str, bad: BadRows) -> InputCells:
-    from matscout.data.formula import canonical
+    from matscout.data.formula import canonical, misread
 
     cells = table.column(name)
     known: dict[str, str] = {}
@@ -148,7 +148,8 @@ def _formulas(table: TextTable, name: str, bad: BadRows) -> InputCells:
     for row, cell in enumerate(cells):
         if not known[cell]:
             what = "is empty" if is_missing(cell) else f"does not parse as a formula: {cell!r:.60}"
-            bad.add(row, f"{name!r} {what}")
+            why = misread(cell)
+            bad.add(row, f"{name!r} {what}" + (f", {why}" if why else ""))
     return InputCells(name, "formula", cells, [known[cell] for cell in cells])
 
 

@@ -174,17 +174,20 @@ def are_formulas(distinct: set[str]) -> bool:
     shaped = [cell for cell in distinct if _LOOKS_LIKE_FORMULA.fullmatch(cell)]
     if len(shaped) < _FORMULA_SHARE * len(distinct):
         return False
-    from matscout.data.formula import is_formula
+    from matscout.data.formula import is_formula, misread
 
-    parsed = [cell for cell in shaped if is_formula(cell)]
+    # What would be misread is meant for one: its row is refused, and not its column taken for words.
+    parsed = [cell for cell in shaped if is_formula(cell) or misread(cell)]
     if len(parsed) < _FORMULA_SHARE * len(distinct):
         return False
     return 2 * sum(map(_beyond_confusion, parsed)) >= len(distinct)
 
 
 def _beyond_confusion(formula: str) -> bool:
-    from matscout.data.formula import amounts
+    from matscout.data.formula import amounts, misread
 
+    if misread(formula):
+        return True
     return len(amounts(formula)) > 1 and any(c.isdigit() or c.islower() for c in formula)
 
 

@@ -12,6 +12,8 @@ from matscout.errors import InputError
 
 _COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+_SEVERAL = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
+"""1,250 and 1,250,000.5"""
 
 AS_WORDS = ", or list the column under categorical"
 
@@ -43,12 +45,25 @@ def refuse_decimal_commas(table: TextTable, name: str, also: str = "") -> None:
 
 
 def refuse_commas_as_words(path: str | Path, words: Mapping[str, Sequence[str]]) -> None:
-    """Before a run: as above, for columns of the table at `path` that were taken for words. A run that
-    began with them goes on.
+    """Before a run: as above, for columns of the table at `path` that were taken for words, and for
+    those of thousands alone, which may be either. A run that began with them goes on.
     """
     for name, cells in words.items():
         if decimal_commas(cells):
             refuse_decimal_commas(read_text_table(Path(path)), name, AS_WORDS)
+        row = _first_thousand(cells)
+        if row is not None:
+            table = read_text_table(Path(path))
+            what = f"column {name!r} has {cells[row]!r:.40}: a thousand, or a decimal comma?"
+            raise InputError(table.at(row), what, "write it without" + AS_WORDS)
+
+
+def _first_thousand(cells: Sequence[str]) -> int | None:
+    """The first row with a comma, where all cells that are not missing are numbers or thousands."""
+    commas = [row for row, cell in enumerate(cells) if _SEVERAL.fullmatch(cell) and "," in cell]
+    known = {*commas, *(row for row, cell in enumerate(cells) if as_number(cell) is not None)}
+    whole = all(row in known or is_missing(cell) for row, cell in enumerate(cells))
+    return commas[0] if commas and whole else None
 
 
 def with_points(table: TextTable, names: Iterable[str]) -> tuple[TextTable, dict[str, list[int]]]:

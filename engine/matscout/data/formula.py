@@ -15,6 +15,10 @@ MAX_CHARS = 200
 """A formula of a steel with twenty elements has some 180 characters; anything longer is no formula."""
 
 _ALPHABET = re.compile(r"[A-Za-z0-9.()\[\]{}@ ]+")
+_HYDRATE = re.compile(r"(?<![A-Za-z)\]}]0)\.\s*(\d*(?:\.\d+)?)\s*H2O\s*$")
+"""`CuSO4.5H2O`, which a parser takes for 4.5 oxygens. (In `Li0.5H2O` the point is in an amount.)"""
+_ROMAN = re.compile(r"\(\s*(?:I{1,3}|IV|VI{0,3})\s*\)")
+"""`Fe(III)`, which a parser takes for iodine; (V) for vanadium."""
 _LARGEST = 10_000
 """Formula units up to this many atoms are written in whole numbers. Above, rounded shares are."""
 
@@ -23,9 +27,10 @@ _LARGEST = 10_000
 def amounts(formula: str) -> tuple[tuple[int, float], ...]:
     """(atomic number, amount) of every element in the formula, by atomic number.
 
-    Parsed by pymatgen; deuterium and tritium count as hydrogen. Raises ValueError, naming the
-    formula, for what is none: no element of the periodic table, amounts that are not above zero and
-    finite, more than `MAX_CHARS` characters.
+    Parsed by pymatgen; deuterium and tritium count as hydrogen, and of an element with amount 0
+    nothing is said (`Fe0O2` is O2). Raises ValueError, naming the formula, for what is none: no element
+    of the periodic table, no amount above zero, one that is negative or not finite, more than
+    `MAX_CHARS` characters; and for what would be misread (see `misread`).
     """
     if len(formula) > MAX_CHARS:
         raise ValueError(
@@ -33,6 +38,8 @@ def amounts(formula: str) -> tuple[tuple[int, float], ...]:
         )
     if not _ALPHABET.fullmatch(formula):
         raise ValueError(f"{formula!r} is no formula")
+    if why := misread(formula):
+        raise ValueError(f"{formula!r}: {why}")
     try:
         found = Composition(formula)
         pairs: dict[int, float] = {}
@@ -45,6 +52,17 @@ def amounts(formula: str) -> tuple[tuple[int, float], ...]:
     if not pairs or not math.isfinite(math.fsum(pairs.values())):
         raise ValueError(f"{formula!r} is no formula")
     return tuple(sorted(pairs.items()))
+
+
+def misread(formula: str) -> str:
+    """Why the parser would take it for another compound, and how to write it; empty if it would not."""
+    hydrate, roman = _HYDRATE.search(formula), _ROMAN.search(formula)
+    if hydrate is not None:
+        mended = f"{formula[: hydrate.start()]}(H2O){hydrate[1]}"
+        return f"a hydrate with a point: write {mended}"
+    if roman is not None:
+        return f"{roman[0]} would be an element, not a valence: write it without"
+    return ""
 
 
 def is_formula(text: str) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from matscout.data.columns import as_bound
 from matscout.data.decimal_comma import AS_WORDS, refuse_decimal_commas
 from matscout.data.no_square import refuse_no_square
+from matscout.data.one_name import one_name
 from matscout.data.text_table import MISSING, TextTable, as_number, is_missing, read_text_table
 from matscout.data.times import as_times
 from matscout.errors import InputError, did_you_mean
@@ -27,9 +28,9 @@ class Table:
 
     `numeric` maps a column to (n,) floats, NaN where missing; `categorical` to (n,) text, "" where
     missing. `target` is (n,) floats; for classes, each label's place in `classes` (sorted).
-    `groups` is the text of the group column, (n,), or None; `times` the numbers of the column of times
-    (see times.py), (n,), or None. Of a column of structures `categorical` has the reduced formulas,
-    and `blocks`, by name, (n, k) numbers on what else is known of them.
+    `groups` is the text of the group column, (n,), one text for a number, or None; `times` the numbers
+    of the column of times (see times.py), (n,), or None. Of a column of structures `categorical` has
+    the reduced formulas, and `blocks`, by name, (n, k) numbers on what else is known of them.
     """
 
     name: str
@@ -77,7 +78,7 @@ def read_table(
     """
     raw = read_text_table(Path(path))
     goal = raw.column(target)
-    groups = None if group is None else np.array(raw.column(group), dtype=object)
+    groups = None if group is None else np.array(one_name(raw.column(group)), dtype=object)
     if inputs is None:
         chosen = [c for c in raw.header if c not in (target, group, time)]
     else:
@@ -134,6 +135,7 @@ def _classes(raw: TextTable, name: str, cells: list[str]) -> tuple[np.ndarray, t
     for row, cell in enumerate(cells):
         if is_missing(cell):
             raise InputError(raw.at(row), f"no label in target '{name}'", "drop the row")
+    cells = one_name(cells)
     labels = tuple(sorted(set(cells), key=_label_order))
     if len(labels) < 2:
         raise InputError(raw.name, f"target '{name}' has one class only ('{labels[0]:.40}')")
@@ -142,6 +144,11 @@ def _classes(raw: TextTable, name: str, cells: list[str]) -> tuple[np.ndarray, t
             raw.name, f"target '{name}' has {len(labels)} classes in {len(cells)} rows",
             "use task = 'regression' for numbers",
         )  # fmt: skip
+    alike: dict[str, str] = {}
+    for label in labels:
+        if (other := alike.setdefault(label.casefold(), label)) != label:
+            what = f"target '{name}' has the labels '{other:.40}' and '{label:.40}'"
+            raise InputError(raw.name, what, "write them alike, or more different than by case")
     place = {label: k for k, label in enumerate(labels)}
     return np.array([place[cell] for cell in cells], dtype=float), labels
 

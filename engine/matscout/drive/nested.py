@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,14 @@ from scipy.special import stdtrit
 
 from matscout.errors import RunFailed
 from matscout.evaluate.base import Context, Evaluator
+from matscout.evaluate.trainer_tabular import TabularTrainer
 from matscout.history import History
 from matscout.propose.observations import best_of, value_of
 from matscout.seeds import trial_seed
-from matscout.trial import Measurement, Params, Target
+from matscout.trial import Measurement, Params, Target, Trial
+
+SAME_QUESTION = ("split", "cv")
+"""Objectives that ask of a sweep's rows what the outer folds ask: is it right for samples like these?"""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class OuterFold:
     """`inner` is what the choice claims, `outer` what it scores on the hidden rows, and `untuned` what
     the trainer's defaults score there. `params` are the chosen trial's, empty for the defaults;
     `also` those of others whose predictions are averaged with it. `why` says what a rule went by.
+    `comparable` is what stands for `inner` beside `outer`: None for `inner` itself, NaN for nothing.
     """
 
     run: str
@@ -36,6 +41,7 @@ class OuterFold:
     untuned: float
     also: tuple[Params, ...] = ()
     why: str = ""
+    comparable: float | None = None
 
 
 @dataclass(frozen=True)
@@ -49,20 +55,21 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Nested:
-    """`optimism`: by how much the inner score was too good (positive: it was). `gain`: by how much
-    tuning beat the defaults on hidden rows (positive: it did).
+    """`optimism`: by how much the inner score was too good (positive: it was), None where the inner
+    objective asks something else than the outer folds. `gain`: by how much tuning beat the
+    defaults on hidden rows (positive: it did).
     """
 
     folds: tuple[OuterFold, ...]
     inner: Estimate
     outer: Estimate
     untuned: Estimate
-    optimism: Estimate
+    optimism: Estimate | None
     gain: Estimate
 
 
 def judge_outside(
-    run: str, history: History, seed: int, trainer: Evaluator, device: str = "cpu"
+    run: str, history: History, seed: int, trainer: TabularTrainer, device: str = "cpu"
 ) -> OuterFold:
     """Fit the best trial's params on all visible rows, and score them on the hidden ones.
 
@@ -79,19 +86,38 @@ def judge_outside(
     outer, untuned = (
         _score(run, trainer, params, target, own, device) for params in (best.params, {})
     )
-    return OuterFold(run, dict(best.params), inner, outer, untuned)
+    alike = comparable(trainer, target, best)
+    return OuterFold(run, dict(best.params), inner, outer, untuned, comparable=alike)
+
+
+def comparable(trainer: TabularTrainer, target: Target, best: Trial | None = None) -> float | None:
+    """What of a trial's values (of none: of a rule's choice) is measured as the outer folds measure.
+
+    `robert` is half a worst case, and has its other half, that from CV, beside it; `loco`, `sorted`
+    and `time` judge rows of another kind than those that are hidden.
+    """
+    if trainer.objective in SAME_QUESTION:
+        return None
+    if trainer.objective != "robert" or best is None:
+        return math.nan
+    if target.name != trainer.target_name:
+        return None  # the metrics beside it are from CV alone
+    found = value_of(best, replace(target, name=f"{trainer.metric}.cv"))
+    return math.nan if found is None else found
 
 
 def nested(folds: Sequence[OuterFold], target: Target) -> Nested:
     """The means over outer folds, with Student's interval over them (1.96 is too narrow for five;
     folds share training rows, so this one still is, slightly).
     """
+    alike = [f.inner if f.comparable is None else f.comparable for f in folds]
+    over = [target.sign * (own - f.outer) for own, f in zip(alike, folds, strict=True)]
     return Nested(
         tuple(folds),
         estimate([f.inner for f in folds]),
         estimate([f.outer for f in folds]),
         estimate([f.untuned for f in folds]),
-        estimate([target.sign * (f.inner - f.outer) for f in folds]),
+        None if any(map(math.isnan, over)) else estimate(over),
         estimate([target.sign * (f.outer - f.untuned) for f in folds]),
     )
 

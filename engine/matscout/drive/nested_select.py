@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matscout.drive.nested import OuterFold
+from matscout.data.split_names import GROUPED
+from matscout.drive.nested import SAME_QUESTION, OuterFold, comparable
 from matscout.errors import InputError, RunFailed
 from matscout.evaluate.base import Context
 from matscout.evaluate.choose import Tried, blend, choose
@@ -29,7 +30,6 @@ from matscout.trial import Params, Trial
 
 Array = NDArray[np.float64]
 
-OBJECTIVES = ("split", "cv")
 SPLITS = ("kfold", "repeated", "stratified", "grouped")
 _FILE = "predictions.csv"
 
@@ -46,7 +46,7 @@ def check_trainer(rule: str, options: Mapping[str, Any], target: str) -> None:
     if rule in ("best", "none"):
         return
     objective, split = options.get("objective", "split"), options.get("split", "kfold")
-    if objective not in OBJECTIVES:
+    if objective not in SAME_QUESTION:
         mend = "use objective = 'cv', or --select best"
         raise InputError("--select", f"'{rule}' does not go with the objective '{objective}'", mend)
     if split not in SPLITS:
@@ -97,7 +97,8 @@ def select_outside(
     inner = found.honest if rule == "auto" else found.inner
     params: tuple[Params, ...] = tuple(dict(t.params) for t in members)
     first = params[0] if params else {}
-    return OuterFold(run, first, inner, outer, untuned, params[1:], found.why)
+    alike = comparable(inside, target)
+    return OuterFold(run, first, inner, outer, untuned, params[1:], found.why, alike)
 
 
 def tried_of(
@@ -124,7 +125,7 @@ def tried_of(
         guesses.append(laid_out(values))
     data = inside.data
     names = np.unique(rows)
-    groups = data.table.groups if inside.split == "grouped" else None
+    groups = data.table.groups if inside.split in GROUPED else None
     of_row = dict(zip(data.rows.tolist(), range(len(data.rows)), strict=True))
     unit = np.arange(count)
     if groups is not None:

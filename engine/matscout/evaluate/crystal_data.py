@@ -84,7 +84,7 @@ def load(trainer: CrystalGraphTrainer) -> CrystalData:
         seed=trainer.split_seed,
     )  # fmt: skip
     folds = [(known[train], known[judge]) for train, judge in drawn]
-    check_folds(folds, y, task, chosen.sees)
+    check_folds(folds, y, chosen)
     dummies = [dummy_score(chosen, y[train], y[judge]) for train, judge in folds]
     if others is not None:
         folds = with_gaps(folds, y, formulas if trainer.split == "grouped" else None)

@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 
+from matscout.data.censored_cut import is_above
 from matscout.data.columns import as_bound
 from matscout.data.composition import element_fractions
 from matscout.data.decimal_comma import refuse_decimal_commas
 from matscout.data.formula import amounts, symbol
 from matscout.data.no_square import refuse_no_square
+from matscout.data.one_name import same_name
 from matscout.data.structure_column import structure_column
 from matscout.data.text_table import TextTable, as_number, is_missing, read_text_table
 from matscout.errors import InputError, did_you_mean
@@ -184,14 +186,15 @@ def _one_truth(
 ) -> float:
     name = trainer.predict
     if trainer.task == "classification" and trainer.cut is None:
-        if cell not in classes:
+        label = same_name(cell, classes)
+        if label not in classes:
             what = f"no training row has the class '{cell:.40}' of '{name}'"
             raise InputError(raw.at(row), what, did_you_mean(cell, classes))
-        return float(classes.index(cell))
+        return float(classes.index(label))
     number = as_number(cell)
     if number is None and trainer.censored == "bound":
         number = as_bound(cell)
     if number is None:
         what = f"target '{name}' must be a finite number or empty, got '{cell:.40}'"
         raise InputError(raw.at(row), what, "mend it, or leave the cell empty")
-    return number if trainer.cut is None else float(number > trainer.cut)
+    return number if trainer.cut is None else float(is_above(raw, row, name, trainer.cut))

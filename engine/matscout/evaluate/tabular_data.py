@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from matscout.data.censored_cut import above_cut
 from matscout.data.equal_inputs import equal_inputs
 from matscout.data.formula import is_formula, reduced_formula
 from matscout.data.row_shares import shares_of_folds
@@ -96,9 +97,8 @@ def load(trainer: TabularTrainer) -> TabularData:
     made = (
         _plan(trainer, chosen, columns, table) if outer is None else Plan("split", chosen, [outer])
     )
-    mend = "use split = 'stratified'" if trainer.objective == "split" else ""
-    check_folds(made.folds, y, task, chosen.sees, mend)
-    shares = _checked_shares(trainer, made.folds, table, chosen)
+    check_folds(made.folds, y, chosen, _mend(trainer), pooled=bool(made.ends))
+    shares = _checked_shares(trainer, made, table)
     return TabularData(
         table,
         columns,
@@ -116,6 +116,26 @@ def load(trainer: TabularTrainer) -> TabularData:
         table.groups if trainer.split in GROUPED else None,
         trainer.formulas,
     )
+
+
+def check_also(trainer: TabularTrainer) -> None:
+    """Before a run: InputError for a metric beside the first that a fold cannot be judged by. A run
+    that began with it goes on, and has NaN for it.
+    """
+    data = trainer.data
+    for one in data.also:
+        try:
+            check_folds(data.folds[data.plan.ends :], data.table.target, one, _mend(trainer))
+        except InputError as error:
+            raise error.within("trainer.also") from None
+
+
+def _mend(trainer: TabularTrainer) -> str:
+    """What to do about a fold of one class."""
+    if trainer.objective not in ("split", "cv"):
+        return "use accuracy, or fewer folds"
+    kind = "stratified_grouped" if trainer.split in GROUPED else "stratified"
+    return "use fewer folds" if kind == trainer.split else f"use split = '{kind}', or fewer folds"
 
 
 def _columns(table: Table, formulas: tuple[str, ...], *, bonding: bool) -> tabular.Columns:
@@ -196,6 +216,8 @@ def _read(trainer: TabularTrainer) -> tuple[Table, np.ndarray | None]:
     if cut is None:
         return table, None
     above = table.target > cut
+    if trainer.censored == "bound":
+        above = above_cut(read_text_table(trainer.table), trainer.predict, cut)
     if above.all() or not above.any():
         what = f"no row of '{trainer.predict}' is {'at or below' if above.all() else 'above'} it"
         raise InputError("trainer.cut", f"{cut:g}: {what}", "choose another number")
@@ -248,9 +270,7 @@ def sealed_kind(trainer: TabularTrainer) -> str:
     return "stratified" if trainer.task == "classification" else "kfold"
 
 
-def _checked_shares(
-    trainer: TabularTrainer, folds: list[Fold], table: Table, chosen: Metric
-) -> list[list[np.ndarray]]:
+def _checked_shares(trainer: TabularTrainer, made: Plan, table: Table) -> list[list[np.ndarray]]:
     """The training rows at [step][fold], none where steps are no shares: groups whole where the split
     keeps them whole, classes (and, where the split is stratified, tenths of the target) in their
     shares."""
@@ -264,13 +284,13 @@ def _checked_shares(
         labels = binned(table.target, trainer.folds)
     last = trainer.fidelity_steps[-1]
     shares = shares_of_folds(
-        folds, [step / last for step in trainer.fidelity_steps], labels=labels,
+        made.folds, [step / last for step in trainer.fidelity_steps], labels=labels,
         groups=table.groups if grouped else None, seed=trainer.split_seed,
     )  # fmt: skip
     for few in shares:
-        parts = [(train, judge) for train, (_, judge) in zip(few, folds, strict=True)]
+        parts = [(train, judge) for train, (_, judge) in zip(few, made.folds, strict=True)]
         try:
-            check_folds(parts, table.target, trainer.task, chosen.sees)
+            check_folds(parts, table.target, made.metric, pooled=bool(made.ends))
         except InputError as error:
             mend = "let it begin with a larger share"
             raise InputError(

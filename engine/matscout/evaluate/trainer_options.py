@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from matscout.data.spreadsheet import safe
 from matscout.errors import InputError, did_you_mean
 from matscout.evaluate.keeper import Cadence
 from matscout.trial import Measurement, Params, Target
+
+if TYPE_CHECKING:
+    from matscout.models.metrics import Metric
 
 TASKS = ("regression", "classification")
 
@@ -156,18 +159,31 @@ def digest(*parts: np.ndarray | str) -> str:
 def check_folds(
     folds: Iterable[tuple[np.ndarray, np.ndarray]],
     y: np.ndarray,
-    task: str,
-    sees: str,
-    mend: str = "use split = 'stratified'",
+    chosen: Metric,
+    mend: str = "use split = 'stratified', or fewer folds",
+    *,
+    pooled: bool = False,
 ) -> None:
-    """InputError where a fold cannot be trained or judged on."""
+    """InputError where a fold cannot be trained on, or judged by `chosen`.
+
+    Of one row `rmse` says what `mae` does, and of one class `balanced_accuracy` what `accuracy` does:
+    the mean over such folds would be another metric than its name says. Not so where the folds'
+    errors are `pooled`.
+    """
     for k, (train, judge) in enumerate(folds):
         if len(train) < 2:
             raise InputError("split", f"fold {k} trains on {len(train)} rows", "bring more rows")
-        if task != "classification":
+        if len(judge) == 1 and not chosen.by_row and not pooled:
+            what = f"fold {k} judges one row, and '{chosen.name}' is of several together"
+            plain = "accuracy" if chosen.task == "classification" else "mae"
+            raise InputError("split", what, f"use {plain}, or split = 'kfold' with fewer folds")
+        if chosen.task != "classification":
             continue
-        if len(np.unique(y[train])) < 2 or (sees == "score" and len(np.unique(y[judge])) < 2):
-            raise InputError("split", f"fold {k} has one class only", mend)
+        if len(np.unique(y[train])) < 2:
+            raise InputError("split", f"fold {k} has one class only to train on", mend)
+        if len(np.unique(y[judge])) < 2 and (chosen.sees == "score" or not chosen.by_row):
+            what = f"fold {k} has one class only to judge by '{chosen.name}'"
+            raise InputError("split", what, mend)
 
 
 def write_predictions(

@@ -22,7 +22,8 @@ Task = Literal["regression", "classification"]
 class Metric:
     """`sees` says what `score` compares the truth with: a value, a label, or a score (n,) that is
     larger for the positive class; with `probability` the score must be that class's probability. Or
-    a belief, (n, 2): the mean and the sd of a measurement, in the target's unit.
+    a belief, (n, 2): the mean and the sd of a measurement, in the target's unit. `by_row`: the score
+    of several rows is the mean of what each scores alone, so that one row or one class may be judged.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Metric:
     sees: Literal["value", "label", "score", "belief"]
     function: Callable[[np.ndarray, np.ndarray], float]
     probability: bool = False
+    by_row: bool = False
 
     def score(self, truth: np.ndarray, predicted: np.ndarray) -> float:
         """The metric of (n,) against (n,), or (n, 2) of beliefs; NaN where a prediction is not finite,
@@ -91,18 +93,18 @@ def _average_precision(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 
 _ALL = (
-    Metric("mae", "regression", "min", "value", sk.mean_absolute_error),
+    Metric("mae", "regression", "min", "value", sk.mean_absolute_error, by_row=True),
     Metric("rmse", "regression", "min", "value", sk.root_mean_squared_error),
     Metric("median_ae", "regression", "min", "value", sk.median_absolute_error),
     Metric("tail_mae", "regression", "min", "value", _tail_mae),
     Metric("balanced_mae", "regression", "min", "value", _balanced_mae),
     Metric("r2", "regression", "max", "value", sk.r2_score),
     Metric("spearman", "regression", "max", "value", _spearman),
-    Metric("nll", "regression", "min", "belief", nll),
-    Metric("crps", "regression", "min", "belief", crps),
+    Metric("nll", "regression", "min", "belief", nll, by_row=True),
+    Metric("crps", "regression", "min", "belief", crps, by_row=True),
     Metric("coverage_error", "regression", "min", "belief", coverage_error),
     Metric("miscalibration_area", "regression", "min", "belief", miscalibration_area),
-    Metric("accuracy", "classification", "max", "label", sk.accuracy_score),
+    Metric("accuracy", "classification", "max", "label", sk.accuracy_score, by_row=True),
     Metric("balanced_accuracy", "classification", "max", "label", sk.balanced_accuracy_score),
     Metric("mcc", "classification", "max", "label", sk.matthews_corrcoef),
     Metric(
@@ -115,10 +117,13 @@ _ALL = (
     Metric(
         "precision_at_10", "classification", "max", "score", lambda y, p: precision_at(y, p, 10)
     ),
-    Metric("brier", "classification", "min", "score", sk.brier_score_loss, probability=True),
+    Metric(
+        "brier", "classification", "min", "score", sk.brier_score_loss,
+        probability=True, by_row=True,
+    ),
     Metric(
         "log_loss", "classification", "min", "score",
-        lambda y, p: sk.log_loss(y, p, labels=[0, 1]), probability=True,
+        lambda y, p: sk.log_loss(y, p, labels=[0, 1]), probability=True, by_row=True,
     ),
     Metric(
         "ece", "classification", "min", "score", expected_calibration_error, probability=True

@@ -137,8 +137,9 @@ def _of_models(
 ) -> BaseEstimator:
     def inner(head: str, name: str, kind: Task) -> BaseEstimator:
         given = names.inherited(params, head, names.names_of(name, kind))
-        if kind == "classification" and name in NO_PROBABILITY:
-            given.setdefault("calibrate", "sigmoid")
+        none = given.get("calibrate", "none") == "none"
+        if kind == "classification" and name in NO_PROBABILITY and none:
+            given["calibrate"] = "sigmoid"  # as in `names.chosen`
         return pipeline(name, kind, data, given, seed)
 
     if model == "average":
