@@ -166,3 +166,45 @@ def test_a_broken_later_step_does_not_push_a_sound_one_out(tmp_path: Path) -> No
     store.save(Checkpoint(3, {"w": np.zeros(2)}, {}))
     kept = store.load()
     assert kept is not None and kept.step == 3
+
+
+@pytest.mark.parametrize("keep", [1, 2, 3, 4, 5, 6])
+def test_no_fewer_are_kept_than_there_are_and_were_asked_for(tmp_path: Path, keep: int) -> None:
+    store = CheckpointStore(tmp_path, keep=keep)
+    for saved in range(1, 9):
+        store.save(checkpoint(saved))
+        assert len(list(tmp_path.glob("step-*"))) == min(saved, keep)
+
+
+def test_the_newest_has_the_largest_step_whatever_its_name(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path)
+    for step in (99_999_998, 99_999_999, 100_000_000, 100_000_001):
+        store.save(checkpoint(step))
+        assert same(store.load(), checkpoint(step))
+    assert {p.name for p in tmp_path.iterdir()} == {"step-100000000", "step-100000001"}
+
+
+def test_a_save_that_failed_leaves_no_draft(tmp_path: Path) -> None:
+    """On a full disk, drafts that pile up would fill what is left of it."""
+    store = CheckpointStore(tmp_path)
+    store.save(checkpoint(1))
+    failpoint.arm("checkpoint.between_files:1:raise")
+    with pytest.raises(OSError, match="failpoint"):
+        store.save(checkpoint(2))
+    failpoint.arm("")
+    assert [p.name for p in tmp_path.iterdir()] == ["step-00000001"]
+
+
+def test_the_draft_of_a_process_that_was_killed_goes_with_the_next_save(tmp_path: Path) -> None:
+    (tmp_path / ".draft-999999999-00000007").mkdir()
+    (tmp_path / ".draft-999999999-00000007" / "arrays.safetensors").write_bytes(b"half")
+    CheckpointStore(tmp_path).save(checkpoint(8))
+    assert [p.name for p in tmp_path.iterdir()] == ["step-00000008"]
+
+
+def test_what_only_looks_like_a_checkpoint_is_left_alone(tmp_path: Path) -> None:
+    store = CheckpointStore(tmp_path, keep=1)
+    (tmp_path / "step-mine").mkdir()
+    store.save(checkpoint(1))
+    store.save(checkpoint(2))
+    assert same(store.load(), checkpoint(2)) and (tmp_path / "step-mine").is_dir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
 
 Arrays = Mapping[str, "np.ndarray"]
+
+_STEP = re.compile(r"step-(?P<step>\d{8,30})(?P<old>-old)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -55,22 +58,27 @@ class CheckpointStore:
         final = self.folder / f"step-{checkpoint.step:08d}"
         draft = self.folder / f".draft-{os.getpid()}-{checkpoint.step:08d}"
         shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        write_durably(draft / "arrays.safetensors", arrays)
-        failpoint("checkpoint.between_files")
-        write_durably(draft / "state.json", record.encode())
-        sync_folder(draft)
-        failpoint("checkpoint.before_rename")
-        # An older one of the same step stays readable, under a name that sorts before its own,
-        # until the new one stands.
-        aside = self.folder / f"step-{checkpoint.step:08d}-old"
-        if final.exists():
-            shutil.rmtree(aside, ignore_errors=True)
-            os.replace(final, aside)
-        os.replace(draft, final)
+        try:
+            draft.mkdir(parents=True)
+            write_durably(draft / "arrays.safetensors", arrays)
+            failpoint("checkpoint.between_files")
+            write_durably(draft / "state.json", record.encode())
+            sync_folder(draft)
+            failpoint("checkpoint.before_rename")
+            # An older one of the same step stays readable, under a name that sorts before its own,
+            # until the new one stands.
+            aside = self.folder / f"step-{checkpoint.step:08d}-old"
+            if final.exists():
+                shutil.rmtree(aside, ignore_errors=True)
+                os.replace(final, aside)
+            os.replace(draft, final)
+        except BaseException:  # a full disk would be filled up further
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
         sync_folder(self.folder)
         failpoint("checkpoint.after_rename")
         self._forget_all_but(final)
+        self._drop_drafts()
 
     def load(self, warn: list[str] | None = None) -> Checkpoint | None:
         """The newest sound checkpoint, or None. What was found broken is told in `warn`."""
@@ -85,13 +93,22 @@ class CheckpointStore:
     def _forget_all_but(self, newest: Path) -> None:
         """Keep `newest`, whatever its step, and the `keep` - 1 before it."""
         others = [f for f in self._folders() if f != newest]
-        for folder in others[: len(others) - (self.keep - 1)]:
+        for folder in others[: max(len(others) - (self.keep - 1), 0)]:
             shutil.rmtree(folder, ignore_errors=True)
+
+    def _drop_drafts(self) -> None:
+        """Those of processes that were killed. One that lives, stopped past its lease, may go on with
+        its own."""
+        for draft in self.folder.glob(".draft-*-*"):
+            pid = draft.name.split("-")[1]
+            if pid == str(os.getpid()) or not Path("/proc", pid).exists():
+                shutil.rmtree(draft, ignore_errors=True)
 
     def _folders(self) -> list[Path]:
         """Oldest first. A folder set aside comes before the one that took its place."""
         found = self.folder.glob("step-*") if self.folder.is_dir() else ()
-        return sorted(found, key=lambda f: (f.name.removesuffix("-old"), f.name[-4:] != "-old"))
+        steps = {folder: match for folder in found if (match := _STEP.fullmatch(folder.name))}
+        return sorted(steps, key=lambda f: (int(steps[f]["step"]), steps[f]["old"] is None))
 
 
 def write_durably(path: Path, data: bytes) -> None:

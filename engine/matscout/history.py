@@ -307,8 +307,8 @@ class History:
     def _crashed(self, event: Event) -> None:
         trial = self._of(event)
         self._settle(event)
-        if trial.state is State.COMPLETE:
-            return
+        if not trial.open:
+            return  # it has been answered meanwhile
         self._set(replace(trial, crashes=trial.crashes + 1, reason=event.body.get("reason", "")))
 
     def _suspended(self, event: Event) -> None:

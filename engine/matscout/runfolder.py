@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +38,11 @@ class RunFolder:
     def of(cls, name: str, runs: Path = DEFAULT_ROOT) -> RunFolder:
         """The folder of the run called `name` below `runs`; links out of `runs` are refused."""
         root = (runs / checked_name(name)).absolute()
+        try:
+            str(root).encode()
+        except UnicodeEncodeError:
+            what = "has a name that is no UTF-8, and records are"
+            raise InputError(ascii(str(root)), what, "rename the folder") from None
         if root.is_symlink():
             raise InputError(str(root), "is a symbolic link", "name the real folder")
         return cls(root)
@@ -107,8 +113,10 @@ class RunFolder:
         """A hidden sibling in which to prepare this run; `settle` gives it its name."""
         self.root.parent.mkdir(parents=True, exist_ok=True)
         self.refuse_existing()
-        draft = RunFolder(self.root.parent / f".{self.name}.draft-{os.getpid()}")
-        os.mkdir(draft.root, mode=0o700)
+        # Not by our pid: in a container that of a process that was killed may be the same.
+        draft = RunFolder(
+            Path(tempfile.mkdtemp(prefix=f".{self.name}.draft-", dir=self.root.parent))
+        )
         draft.outbox.mkdir(mode=0o700)
         return draft
 

@@ -55,6 +55,7 @@ CONFIG_MISTAKES = {
     "a point outside": ("[run]", '[prior]\nenqueue = [{ x = 99.0, kind = "flat" }]\n[run]', "point 1: x=99.0 is outside the space; give a number from -5 to 10"),
     "a point that breaks a constraint": ("[[targets]]", '[[space.constraints]]\ntype = "linear"\ncoefficients = { x = 2.0 }\nop = "<="\nbound = 4.0\n[prior]\nenqueue = [{ x = 3.0, kind = "flat" }]\n[[targets]]', "point 1: 2.0 x <= 4.0 must hold, but it is 6.0"),
     "a target with control characters": ('name = "loss"', 'name = "lo\\u001b[31mss"', "targets: name 'lo\\x1b[31mss' must be printable text; rename it"),
+    "a target called as the error of another": ("[evaluator]", '[[targets]]\nname = "loss.sem"\ndirection = "min"\n[evaluator]', "targets: 'loss.sem' is how the standard error of 'loss' is called; rename it"),
     "a fleet that is none": ('"inline"', '"inlin"', "run.fleet: input should be"),
 }  # fmt: skip
 
@@ -139,7 +140,7 @@ def test_an_objective_without_a_number(
     (home / "first.toml").write_text(text.replace(":loss", f":{function}"))
     said = matscout("sweep", "first.toml")
     last = said.err.splitlines()[-1]
-    assert said.code == 2 and message in last and last.startswith("matscout: evaluator:")
+    assert said.code == 3 and message in last and last.startswith("matscout: evaluator:")
     assert "Traceback" not in said.err
 
 
@@ -218,3 +219,27 @@ def test_a_pruner_that_sees_nothing_is_said_once(home: Path, matscout: Matscout)
     said = matscout("sweep", "first.toml")
     assert said.code == 0
     assert said.err.count("reported nothing on the way, and no 'loss'") == 1
+
+
+def test_a_folder_of_runs_that_has_no_name_in_utf8(home: Path, matscout: Matscout) -> None:
+    said = matscout("sweep", "first.toml", "--runs", "r\udcff")
+    assert (said.code, said.out, len(said.err.splitlines())) == (2, "", 1)
+    assert "has a name that is no UTF-8" in said.err and not list(home.glob("r*"))
+
+
+def test_a_file_where_the_outbox_should_be(home: Path, matscout: Matscout) -> None:
+    matscout("sweep", "first.toml")
+    folder = RunFolder.of("first")
+    folder.outbox.rmdir()
+    folder.outbox.write_text("mine")
+    with Journal.read_only(folder) as journal:
+        before = len(list(journal.read()))
+    said = matscout("resume", "first", "--trials", "9")
+    assert said.code == 2 and "outbox: is a file where results come in; move it away" in said.err
+    with Journal.read_only(folder) as journal:
+        assert len(list(journal.read())) == before
+
+
+def test_more_recommendations_than_a_person_can_want(home: Path, matscout: Matscout) -> None:
+    said = matscout("campaign", "recommend", "first", "-n", "3000000")
+    assert said.code == 2 and "less than or equal to 100000" in said.err

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from matscout.drive.absorb import events_for
+from matscout.drive.absorb import events_for, given_up
 from matscout.drive.policy import Policy
 from matscout.event import Event, EventKind
-from matscout.history import History
+from matscout.history import PERSON, History
 from matscout.outcome import NEVER_BEGAN, Kind, Outcome
 from matscout.trial import State
 
@@ -56,3 +56,46 @@ def test_one_that_no_worker_had_a_hand_in_is_taken_up_again() -> None:
     kinds = taken(history, Outcome(0, 1, Kind.STOPPED, reason=NEVER_BEGAN), COSTLY)
     assert kinds == [EventKind.SUSPENDED]
     assert history.trials[0].state is State.PENDING
+
+
+SAID = {
+    State.FAILED: Event(EventKind.FAILED, 0, 2, {"reason": "the furnace broke"}),
+    State.ABANDONED: Event(EventKind.ABANDONED, 0, 2, {"reason": "the furnace broke"}),
+    State.COMPLETE: Event(EventKind.MEASURED, 0, 2, {"values": {"y": 2.0}}),
+}
+
+
+def answered(state: State) -> History:
+    """A trial whose driver died in attempt 1, and of which a person has spoken since."""
+    history = in_flight()
+    history.apply(Event(EventKind.DISPATCHED, 0, 2, {"to": PERSON}))
+    history.apply(SAID[state])
+    assert history.trials[0].state is state and dict(history.in_flight) == {0: 1}
+    return history
+
+
+@pytest.mark.parametrize("state", SAID)
+@pytest.mark.parametrize("policy", [Policy(trials=3, max_crashes=1), COSTLY])
+@pytest.mark.parametrize("stopping", ["", "worse than the median"])
+@pytest.mark.parametrize("kind", [Kind.FAILED, Kind.INVALID, Kind.CRASHED, Kind.STOPPED])
+def test_what_a_person_has_recorded_stays(
+    state: State, policy: Policy, stopping: str, kind: Kind
+) -> None:
+    history = answered(state)
+    before = history.trials[0]
+    late = Outcome(0, 1, kind, reason="no phase formed", cost_s=9.0)
+    for event in events_for(history, late, policy, stopping):
+        history.apply(event)
+    assert history.trials[0] == before
+    assert not history.in_flight and not history.pending
+
+
+@pytest.mark.parametrize("state", SAID)
+@pytest.mark.parametrize("kind", [EventKind.CRASHED, EventKind.EXPIRED])
+def test_so_it_does_when_the_attempt_is_given_up(state: State, kind: EventKind) -> None:
+    history = answered(state)
+    before = history.trials[0]
+    for event in given_up(before, 1, kind, "its driver died and no result was left", COSTLY):
+        history.apply(event)
+    assert history.trials[0] == before
+    assert not history.in_flight and not history.pending

@@ -140,6 +140,7 @@ def test_it_may_fail_the_second_time() -> None:
         (["best:2", "b"], "--again b: is named twice"),
         (["best:3"], "--again best:3: 2 can be measured again"),
         (["best:0"], "must be best:N with N at least 1; write best:3"),
+        (["best:" + "9" * 5000], "2 can be measured again"),
         (["best:x"], "must be best:N"),
         ([" , "], "--again: names nothing"),
     ],

@@ -83,3 +83,24 @@ def test_a_byte_order_mark_is_no_part_of_a_config(tmp_path: Path) -> None:
     path = tmp_path / "c.toml"
     path.write_text("\ufeff" + GOOD, encoding="utf-8")
     assert parse_config(read_toml(path)[0]) == parse_config(tomllib.loads(GOOD))
+
+
+COSTLY = GOOD.replace('target = "mine:objective"', 'target = "mine:objective"\ncostly = true')
+
+
+@pytest.mark.parametrize(
+    ("text", "costly", "on_interrupt"),
+    [
+        (GOOD, False, "cancel"),
+        (COSTLY, True, "wait"),
+        (COSTLY.replace("[run]", "[run]\ncostly = false"), True, "wait"),
+        (COSTLY.replace("[run]", '[run]\non_interrupt = "cancel"'), True, "cancel"),
+        (COSTLY.replace("costly = true", "costly = false"), False, "cancel"),
+    ],
+)
+def test_a_costly_evaluator_makes_a_costly_run(text: str, costly: bool, on_interrupt: str) -> None:
+    config = parse_config(tomllib.loads(text))
+    policy = config.run.policy()
+    assert (policy.costly, policy.on_interrupt) == (costly, on_interrupt)
+    stored = {**config.model_dump(mode="json"), "run": {**config.run.model_dump(), "costly": False}}
+    assert parse_config(stored).run.policy() == policy

@@ -231,3 +231,32 @@ def test_a_file_with_a_contradiction_changes_nothing(some: list[str], data: Any)
     with pytest.raises(InputError, match=f"line {place + 2}"):
         add(history, [*some[:place], bad, *some[place:]], WIDE)
     assert picture(history) == before and history.seq == seq
+
+
+@pytest.mark.parametrize("other", ["y", "w"])
+def test_a_target_called_as_the_error_of_another_keeps_its_value(other: str) -> None:
+    """Such names are refused now, but not where a campaign has them; and `y.sem` beside `w` is a name
+    as any other."""
+    targets = (Target(other), Target("y.sem"), Target("z"))
+    columns = f"id,{other},{other}_sem,y.sem,y.sem_sem,z"
+    history = campaign(targets=targets)
+    assert add(history, "a,,,0.5,0.25,", columns) == Summary(partial=1)
+    assert add(history, "a,,,0.5,0.25,", columns) == Summary(already_there=1)
+    row = Sheet("films", POOL, targets).row(history.trials[0], history.so_far(0))
+    cells = {name: row[name] for name in columns.split(",")[1:]}
+    assert cells == {other: None, f"{other}_sem": None, "y.sem": 0.5, "y.sem_sem": 0.25, "z": None}
+    assert add(history, "a,2.0,,,,3.0", columns) == Summary(measured=1)
+    trial = history.trials[0]
+    assert trial.values == {other: 2.0, "y.sem": 0.5, "z": 3.0} and trial.sem == {"y.sem": 0.25}
+
+
+def test_an_error_never_becomes_the_value_of_a_target_called_so() -> None:
+    history = campaign(targets=(Target("y"), Target("y.sem")))
+    assert add(history, "a,2.0,0.125,,", "id,y,y_sem,y.sem,y.sem_sem") == Summary(partial=1)
+    assert dict(history.so_far(0)) == {"y": 2.0}
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "0" * 5000 + "1", "9" * 20])
+def test_a_number_too_long_to_read_names_no_trial(digits: str) -> None:
+    with pytest.raises(InputError, match="3 trials were asked for"):
+        add(campaign(BOX), f"films-{digits},1.0", space=BOX)

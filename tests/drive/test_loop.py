@@ -245,6 +245,44 @@ def test_a_lease_expires_and_the_late_value_still_counts(
     assert kinds[:3] == [EventKind.ASKED, EventKind.DISPATCHED, EventKind.EXPIRED]
 
 
+class Hanging:
+    """Reports once, does not stop when it is asked to, and is killed long after its lease ran out."""
+
+    def __init__(self, scripted: Any, clock: VirtualClock) -> None:
+        self.inner, self.clock, self.polls = scripted(slots=1), clock, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def poll(self, timeout_s: float) -> list[Outcome]:
+        self.clock.advance(1.0)
+        self.polls += 1
+        if self.polls == 1:
+            return [Outcome(0, 1, Kind.REPORTED, step=1, values={"y": 9.0})]
+        if self.polls == 12:
+            self.inner.running.clear()
+            return [Outcome(0, 1, Kind.STOPPED, reason="killed: it did not stop")]
+        return []
+
+
+def test_what_the_pruner_stopped_stays_stopped_though_it_hangs(
+    make_loop: MakeLoop, scripted: Any
+) -> None:
+    class Never:
+        def verdict(self, history: History, trial: Any) -> str:
+            return "worse than the median"
+
+    clock = VirtualClock()
+    fleet = Hanging(scripted, clock)
+    policy = Policy(trials=1, slots=1, lease_s=5.0)
+    loop = make_loop(fleet=fleet, clock=clock, policy=policy, pruner=Never())
+    loop.run()
+    (trial,) = loop.history.trials
+    assert (trial.state, trial.reason) == (State.PRUNED, "worse than the median")
+    kinds = [e.kind for e in loop.journal.read() if e.trial == 0]
+    assert kinds[2:] == [EventKind.REPORTED, EventKind.PRUNED] and len(fleet.submitted) == 1
+
+
 def test_a_clock_that_jumps_is_not_asked(make_loop: MakeLoop, scripted: Any) -> None:
     class Jumping(VirtualClock):
         def wall(self) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +14,10 @@ import pytest
 from matscout import failpoint
 from matscout.clock import VirtualClock
 from matscout.drive.policy import Policy
+from matscout.drive.recommend import person_takes
 from matscout.drive.run import RunSpec, create, load, reopen, sit
 from matscout.errors import InputError
-from matscout.event import EventKind
+from matscout.event import Event, EventKind
 from matscout.fleet.outbox import Outbox
 from matscout.journal import Journal
 from matscout.outcome import Kind, Outcome
@@ -200,21 +202,50 @@ def test_a_result_in_the_outbox_is_taken_in_once(
     assert Outbox(folder.outbox).sweep() == []
 
 
-def test_a_costly_experiment_in_flight_waits_for_a_person(
-    tmp_path: Path, sitting: Callable[..., str], scripted: Any
-) -> None:
-    folder = made(tmp_path, replace(SPEC, policy=Policy(trials=8, slots=2, costly=True)))
+def broken_off(
+    tmp_path: Path, sitting: Callable[..., str], scripted: Any, *, costly: bool
+) -> tuple[RunFolder, set[int]]:
+    """A run whose driver died, and the trials that were under way."""
+    folder = made(tmp_path, replace(SPEC, policy=Policy(trials=8, slots=2, costly=costly)))
     failpoint.arm("loop.after_asked:4:raise")
     with pytest.raises(Killed):
         sitting(folder, start_fleet=lambda: scripted(slots=2))
     failpoint.arm("")
-    history, _ = load(folder)
-    lost = set(history.in_flight)
+    lost = set(load(folder)[0].in_flight)
     assert lost
+    return folder, lost
+
+
+def test_a_costly_experiment_in_flight_waits_for_a_person(
+    tmp_path: Path, sitting: Callable[..., str], scripted: Any
+) -> None:
+    folder, lost = broken_off(tmp_path, sitting, scripted, costly=True)
     sitting(folder, start_fleet=lambda: scripted(slots=2))
     history, _ = load(folder)
     assert {t.id for t in history.trials if t.state is State.NEEDS_ATTENTION} == lost
     assert all(t.attempts == 1 for t in history.trials)
+
+
+@pytest.mark.parametrize("costly", [False, True])
+@pytest.mark.parametrize("found", [True, False])
+def test_what_a_person_said_of_a_lost_trial_stays(
+    tmp_path: Path, sitting: Callable[..., str], scripted: Any, costly: bool, found: bool
+) -> None:
+    folder, in_flight = broken_off(tmp_path, sitting, scripted, costly=costly)
+    lost = min(in_flight)
+    if found:
+        failed = Outcome(lost, 1, Kind.FAILED, reason="no phase formed", cost_s=9.0)
+        Outbox(folder.outbox).write(failed)
+    with Journal.open(folder) as journal:
+        journal.append(
+            person_takes(lost, 2),
+            Event(EventKind.ABANDONED, lost, 2, {"reason": "the furnace broke"}),
+        )
+    before = load(folder)[0].trials[lost]
+    sitting(folder, start_fleet=lambda: scripted(slots=2))
+    history, _ = load(folder)
+    assert history.trials[lost] == before and before.state is State.ABANDONED
+    assert not history.in_flight
 
 
 def test_a_worker_that_outlived_its_driver_is_waited_for(
@@ -240,6 +271,13 @@ def test_a_worker_that_outlived_its_driver_is_waited_for(
         sitting(folder, observer=Impatient(), interrupt=interrupt)
     sitting(folder)
     assert len(load(folder)[0].completed) == 55
+
+
+def test_a_draft_left_by_a_process_of_our_number_is_in_nobodys_way(tmp_path: Path) -> None:
+    """In a container every driver may have the same pid."""
+    (tmp_path / f".r.draft-{os.getpid()}").mkdir()
+    folder = made(tmp_path)
+    assert load(folder)[1].name == "r" and folder.root.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_run_appears_whole_or_not_at_all(tmp_path: Path) -> None:

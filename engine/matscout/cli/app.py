@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +30,7 @@ from matscout.cli.words import (
     Trials,
     Workers,
     end,
+    tell,
     unforeseen,
 )
 from matscout.errors import MatscoutError, one_line
@@ -259,6 +261,8 @@ for other in (status, verify, export, report, spaces, audit, backtest, doctor):
 def main(argv: list[str] | None = None) -> None:
     """Entry point: one line and an exit code for whatever goes wrong, a traceback with --debug."""
     words = sys.argv[1:] if argv is None else argv
+    # Some supervisors ignore it, and that is inherited: no exit code of a child would be learnt.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         # The driver's matrices are small: more threads only fight with the workers for the cores.
         os.environ.setdefault(name, "1")
@@ -268,11 +272,12 @@ def main(argv: list[str] | None = None) -> None:
         code = _complain(error, words, str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort) as error:
         code = _complain(error, words, "interrupted", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except Exception as error:
         code = _complain(error, words, *unforeseen(error))
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:  # nobody reads it any more, and the interpreter would say so
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     end_process(code or 0)
 
 
@@ -280,6 +285,6 @@ def _complain(error: BaseException, words: list[str], text: str, code: int) -> i
     if "--debug" in words:
         import traceback
 
-        traceback.print_exception(error)
-    print(f"matscout: {one_line(text)}", file=sys.stderr)
+        tell("".join(traceback.format_exception(error)), end="")
+    tell(f"matscout: {one_line(text)}")
     return code

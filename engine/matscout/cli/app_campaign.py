@@ -25,7 +25,9 @@ def new(
 @campaign.command()
 def recommend(
     run: Run,
-    n: Annotated[int | None, typer.Option("-n", min=1, help="How many; default: 8.")] = None,
+    n: Annotated[
+        int | None, typer.Option("-n", min=1, max=100_000, help="How many; default: 8.")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The CSV to write.")] = Path("next.csv"),
     fix: Annotated[
         list[str] | None,

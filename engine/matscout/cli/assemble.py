@@ -68,8 +68,7 @@ def spec_from_config(
 ) -> RunSpec:
     """Try out every part that the config names. Nothing is written."""
     targets = tuple(t.target() for t in config.targets)
-    if len({t.name for t in targets}) != len(targets):
-        raise InputError("targets", "two targets have the same name", "rename one")
+    _check_names([t.name for t in targets])
     if config.proposer is None:
         config = config.model_copy(update={"proposer": _default_proposer(config, space)})
     assert config.proposer is not None
@@ -116,6 +115,17 @@ def spec_from_config(
         notes=(*told, *more),
         limits=limits,
     )
+
+
+def _check_names(targets: Sequence[str]) -> None:
+    """That a value is told from every other, and from a standard error."""
+    for place, name in enumerate(targets):
+        if name in targets[:place]:
+            raise InputError("targets", "two targets have the same name", "rename one")
+        of = name.removesuffix(".sem")
+        if of != name and of in targets:
+            what = f"{name!r} is how the standard error of {of!r} is called"
+            raise InputError("targets", what, "rename it")
 
 
 def _check_constraints(space: Space) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from matscout.checkpoint import write_durably
+from matscout.cli.words import tell
 from matscout.data.experiments import Experiments, read_experiments
 from matscout.drive.backtest import HELD_OUT, RANDOM, Case, Protocol
 from matscout.drive.backtest_figures import figures, to_json
@@ -69,7 +70,7 @@ def backtest(path: Path, options: Options, json_file: Path | None, curve_file: P
     case, note = _within(Case(experiments, _protocol(options, experiments)), options)
     arms = _arms(options.strategies, case.protocol.goal)
     for line in (*experiments.notes, *([note] if note else [])):
-        print(f"{path.name}: {line}", file=sys.stderr)
+        tell(f"{path.name}: {line}")
     seeds = range(options.seeds)
     jobs = cores() if options.jobs is None else options.jobs
     played = play_all(case, arms, seeds, proposer_of, jobs, _progress)
@@ -205,7 +206,7 @@ def _arms(words: str, goal: Goal) -> Sequence[str]:
 def _progress(done: int, total: int) -> None:
     if sys.stderr.isatty():
         end = "\n" if done == total else ""
-        print(f"\r{done}/{total} campaigns played", end=end, file=sys.stderr, flush=True)
+        tell(f"\r{done}/{total} campaigns played", end)
 
 
 def _said(protocol: Protocol, options: Options) -> dict[str, Any]:

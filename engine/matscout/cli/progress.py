@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from matscout.cli.words import tell
 from matscout.drive.loop import Observer
 from matscout.drive.rounding import rounded_together
 from matscout.errors import one_line
@@ -40,7 +42,9 @@ _SECONDS_BETWEEN = 1.0
 
 
 class Progress(Observer):
-    """Shows each trial that ends. Beyond the first 200 lines a log gets one a second."""
+    """Shows each trial that ends. Beyond the first 200 lines a log gets one a second. A terminal that
+    has gone, or a log that cannot be written, ends no run.
+    """
 
     def __init__(self, total: int, noun: str = "trials") -> None:
         self._total = total
@@ -75,7 +79,8 @@ class Progress(Observer):
         trace: TracebackType | None,
     ) -> None:
         if self._rich is not None:
-            self._rich.stop()
+            with suppress(OSError):
+                self._rich.stop()
 
     def event(self, event: Event, history: History) -> None:
         if event.kind not in _WORTH_A_LINE or event.trial is None:
@@ -83,7 +88,8 @@ class Progress(Observer):
         trial = history.trials[event.trial]
         if self._rich is not None and self._task is not None:
             done = len(history.finished)
-            self._rich.update(self._task, completed=done, best=best_line(history))
+            with suppress(OSError):
+                self._rich.update(self._task, completed=done, best=best_line(history))
         if event.kind is EventKind.MEASURED and self._rich is not None:
             return
         now = time.monotonic()
@@ -97,9 +103,10 @@ class Progress(Observer):
 
     def _print(self, text: str) -> None:
         if self._rich is not None:
-            self._rich.console.print(text, markup=False, highlight=False)
+            with suppress(OSError):
+                self._rich.console.print(text, markup=False, highlight=False)
         else:
-            print(text, file=sys.stderr, flush=True)
+            tell(text)
 
 
 def best_line(history: History) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json as jsonlib
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from matscout.cli.assemble import drive, find_run, spec_from_file
 from matscout.cli.own_config import edited, trusted
 from matscout.cli.progress import Progress
 from matscout.cli.show import summary, summary_lines
+from matscout.cli.words import tell
 from matscout.drive.run import RunSpec, create, load
 from matscout.drive.stop import fruitless
 from matscout.errors import one_line
@@ -96,7 +96,7 @@ def _create(
 
 def _tell(note: str) -> None:
     if note:
-        print(f"matscout: {one_line(note)}", file=sys.stderr)
+        tell(f"matscout: {one_line(note)}")
 
 
 def runs_option(folder: RunFolder) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from matscout.cli import registry
 from matscout.cli.assemble import spec_from_dict
 from matscout.cli.runs import runs_option, sitting
+from matscout.cli.words import tell
 from matscout.drive.config import Part, read_toml
 from matscout.drive.run import create, load
 from matscout.errors import InputError
@@ -39,7 +39,7 @@ def train(config: Path, runs: Path, overrides: dict[str, Any], json: bool) -> in
     create(folder, spec)
     if left:
         shown = ", ".join(f"[{name}]" for name in left)
-        print(f"matscout: one configuration is trained: {shown} left aside", file=sys.stderr)
+        tell(f"matscout: one configuration is trained: {shown} left aside")
     code = sitting(folder, {}, None, json)
     if code:
         return code

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +41,13 @@ def unforeseen(error: Exception) -> tuple[str, int]:
         where = error.filename if isinstance(error.filename, str) else "the disk"
         return f"{where}: {error.strerror}; mend that, and run it again", 3
     return f"internal error: {type(error).__name__}: {error}; run it again with --debug", 3
+
+
+def tell(text: str, end: str = "\n") -> None:
+    """A line on stderr. Where it cannot be written (a full disk, a pipe that nobody reads any more), the
+    work goes on without it."""
+    with suppress(OSError):
+        print(text, end=end, file=sys.stderr, flush=True)
 
 
 def end(code: int) -> None:

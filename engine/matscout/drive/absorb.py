@@ -24,7 +24,8 @@ def events_for(
     nothing: how much that is, is a matter of milliseconds, and others are compared with it. Nor does
     what a retried attempt says again as it was said before. The first valid
     result of a trial is its value, whichever attempt it comes from and however late; later ones are
-    replicates; the same attempt saying two different things is a conflict (promise R4).
+    replicates; the same attempt saying two different things is a conflict (promise R4). An ending
+    without a value takes nothing from a trial that is over: the attempt has ended, and that is all.
     """
     if not 0 <= outcome.trial < len(history.trials):
         return []
@@ -37,15 +38,18 @@ def events_for(
         if stopping or _told(trial, outcome):
             return []
         return [_event(EventKind.REPORTED, outcome, outcome.report_body)]
+    if not trial.open:  # a person has answered meanwhile, or an earlier attempt that was late
+        reason = f"over already; this attempt: {outcome.kind.value}"
+        if outcome.reason:
+            reason += f" ({outcome.reason})"
+        return [_event(EventKind.SUSPENDED, outcome, {"reason": reason})]
     if outcome.kind in _ENDINGS:
         body = {"reason": outcome.reason, "cost_s": outcome.cost_s, "worker": outcome.worker}
         return [_event(_ENDINGS[outcome.kind], outcome, body)]
     if trial.id in history.obsolete:
         return [withdrawn(history, trial)]
     if stopping:
-        step = trial.reports[-1].step if trial.reports else 0
-        body = {"reason": stopping, "step": step, "cost_s": outcome.cost_s}
-        return [_event(EventKind.PRUNED, outcome, body)]
+        return [pruned(trial, outcome.attempt, stopping, outcome.cost_s)]
     if outcome.kind is Kind.STOPPED:
         if policy.costly and outcome.reason != NEVER_BEGAN:
             reason = outcome.reason or "stopped as asked"
@@ -61,6 +65,13 @@ def _told(trial: Trial, outcome: Outcome) -> bool:
         return False
     report = trial.reports[place]
     return report.step == outcome.step and dict(report.values) == dict(outcome.values)
+
+
+def pruned(trial: Trial, attempt: int, reason: str, cost_s: float = 0.0) -> Event:
+    """The end of a trial that the pruner stopped."""
+    step = trial.reports[-1].step if trial.reports else 0
+    body = {"reason": reason, "step": step, "cost_s": cost_s}
+    return Event(EventKind.PRUNED, trial.id, attempt, body)
 
 
 def withdrawn(history: History, trial: Trial) -> Event:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from matscout.drive.belief import Landscape, explained
 from matscout.drive.queue import asked_body
 from matscout.drive.recommend import handed_out
-from matscout.drive.results import candidate_called, trial_called
+from matscout.drive.results import as_count, candidate_called, trial_called
 from matscout.errors import InputError
 from matscout.event import Event
 from matscout.history import PERSON, History
@@ -107,15 +107,16 @@ class _Points:
 
     def _best(self, word: str, forecaster: Forecaster | None) -> list[list[Trial]]:
         number = word.removeprefix(_BEST)
-        if not number.isdecimal() or int(number) < 1:
+        count = as_count(number) if number.isdecimal() else 0
+        if count < 1:
             raise InputError(f"--again {word}", "must be best:N with N at least 1", "write best:3")
         able = [trials for trials in self._trials.values() if self._problem(trials) is None]
-        if int(number) > len(able):
+        if count > len(able):
             what = f"{len(able)} can be measured again (measured, not abandoned, not open)"
             raise InputError(f"--again {word}", what, f"say best:{len(able)}" if able else "")
         mean = self._means(able, forecaster)
         order = np.argsort(-self._history.targets[0].sign * mean, kind="stable")
-        return [able[i] for i in order[: int(number)].tolist()]
+        return [able[i] for i in order[:count].tolist()]
 
     def _means(
         self, points: list[list[Trial]], forecaster: Forecaster | None

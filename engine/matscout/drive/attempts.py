@@ -26,7 +26,7 @@ class Attempts:
     def __len__(self) -> int:
         return len(self._running)
 
-    def __contains__(self, trial: int) -> bool:
+    def __contains__(self, trial: object) -> bool:
         return trial in self._running
 
     def items(self) -> list[tuple[int, int]]:

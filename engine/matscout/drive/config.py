@@ -187,6 +187,9 @@ def parse_config(raw: dict[str, Any]) -> Config:
         if config.kind == "sweep":
             raise InputError("goal", "belongs to a campaign", "leave it out of a sweep")
         config.goal.goal().check_targets([target.name for target in config.targets])
+    if config.evaluator is not None and config.evaluator.options.get("costly") is True:
+        # Whoever may begin an experiment again looks at [run] alone.
+        config = config.model_copy(update={"run": config.run.model_copy(update={"costly": True})})
     return config
 
 

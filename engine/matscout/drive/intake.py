@@ -79,14 +79,17 @@ class _Standing:
     @classmethod
     def of(cls, trial: Trial, history: History) -> _Standing:
         so_far = history.so_far(trial.id)
+        names = {t.name for t in history.targets}
+        values = {k: v for k, v in so_far.items() if k in names}
+        sems = {k.removesuffix(".sem"): v for k, v in so_far.items() if k not in names}
         first = [Measurement(trial.values, trial.sem)] if trial.values else []
         return cls(
             trial.id,
             trial.state,
             trial.attempts,
             history.with_person.get(trial.id),
-            {k: v for k, v in so_far.items() if not k.endswith(".sem")},
-            {k.removesuffix(".sem"): v for k, v in so_far.items() if k.endswith(".sem")},
+            values,
+            sems,
             trial.reports[-1].step if so_far else 0,
             [*first, *trial.replicates],
         )
@@ -181,7 +184,8 @@ class _Desk:
             self._hand_over(standing)
         standing.step += 1
         report = {**{k: row.values[k] for k in new}}
-        report |= {f"{k}.sem": row.sem[k] for k in new if k in row.sem}
+        sems = {f"{k}.sem": row.sem[k] for k in new if k in row.sem}
+        report |= {k: v for k, v in sems.items() if k not in self._names}
         body = {"step": standing.step, "values": report, "source": row.source, "worker": PERSON}
         self.events.append(Event(EventKind.REPORTED, standing.trial, standing.person, body))
         standing.parts, standing.part_sems = values, sem

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from matscout.clock import Clock
-from matscout.drive.absorb import events_for, given_up, withdrawn
+from matscout.drive.absorb import events_for, given_up, pruned, withdrawn
 from matscout.drive.asking import Asking
 from matscout.drive.attempts import Attempts
 from matscout.drive.interrupt import Interrupt
@@ -228,7 +228,8 @@ class Loop:
         if self.thaw is None or not asked or self._late():
             return None
         event = self.thaw(self.history)
-        return None if event is None or self._asking.enough(self.history) else event
+        too_early = event is None or event.trial in self._running  # its last attempt has not ended
+        return None if too_early or self._asking.enough(self.history) else event
 
     def _waiting(self) -> list[Trial]:
         """Pending trials that nobody works on (no person either) and no outcome waits for."""
@@ -335,7 +336,10 @@ class Loop:
         reason = f"no sign of life for {self.policy.lease_s or 0:g} s"
         for trial, attempt in self._running.silent(waiting=self._inbox):
             known = self.history.trials[trial]
-            self.record(*given_up(known, attempt, EventKind.EXPIRED, reason, self.policy))
+            events = given_up(known, attempt, EventKind.EXPIRED, reason, self.policy)
+            if known.open and trial in self._stopping:  # it hangs, and was to end in any case
+                events = [pruned(known, attempt, self._stopping[trial])]
+            self.record(*events)
             # The slot is free when the fleet says how the attempt ended, which may be a late value.
             self.fleet.cancel(trial)
 

@@ -23,6 +23,7 @@ MEASURED, FAILED, ABANDONED = "measured", "failed", "abandoned"
 OUTCOMES = (MEASURED, FAILED, ABANDONED)
 
 _UNIT = re.compile(r"(?P<name>.*\S)\s*[\[(](?P<unit>[^\[\]()]*)[\])]")
+_DIGITS = 18
 _LISTED = 20_000
 """Ids among which the nearest is sought: more would take seconds to compare."""
 
@@ -72,9 +73,15 @@ def trial_called(where: str, called: str, campaign: str, history: History) -> Tr
     if name != campaign or not number.isdecimal():
         mend = f"ids here look like {campaign}-0; empty it for a point of your own"
         raise InputError(where, f"unknown id {called!r:.60}", mend)
-    if int(number) >= len(history.trials):
+    count = as_count(number)
+    if count >= len(history.trials):
         raise InputError(where, f"no {called!r:.60}: {len(history.trials)} trials were asked for")
-    return history.trials[int(number)]
+    return history.trials[count]
+
+
+def as_count(digits: str) -> int:
+    """What `digits` say, or more than there can be of anything: thousands of them Python refuses."""
+    return int(digits) if len(digits) <= _DIGITS else 10**_DIGITS
 
 
 class _Reader:

@@ -175,6 +175,8 @@ def sit(
     interrupt = interrupt or Interrupt()
     for note in journal.notes:
         observer.note(note)
+    if folder.outbox.exists() and not folder.outbox.is_dir():
+        raise InputError(str(folder.outbox), "is a file where results come in", "move it away")
     recovered = _recover(folder, journal, history, spec.policy, observer, interrupt, pause)
     judged = retold(journal.read(), history, pruner)
     fleet = start_fleet()

@@ -78,7 +78,8 @@ class Sheet:
         out |= {column: trial.params.get(name) for name, column in self.point.items()}
         for target in self.targets:
             out[self.target[target.name]] = so_far.get(target.name)
-            out[self.sem[target.name]] = so_far.get(f"{target.name}.sem")
+            if (error := f"{target.name}.sem") not in self.target:
+                out[self.sem[target.name]] = so_far.get(error)
             if target.unit:
                 out[self.unit[target.name]] = target.unit
         return out | {column: trial.why.get(name) for name, column in self.forecast.items()}

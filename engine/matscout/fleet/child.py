@@ -106,7 +106,10 @@ class Child:
     def dead(self) -> bool:
         """Whether the process has ended. Until `reap` it is a zombie, so its pid stays its own."""
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self.pid, options) is not None
+        try:
+            return os.waitid(os.P_PID, self.pid, options) is not None
+        except ChildProcessError:  # SIGCHLD is ignored here: no zombie is left
+            return True
 
     def read(self) -> tuple[list[bytes], bool]:
         """What has come in, and whether the worker is dead."""

@@ -29,6 +29,7 @@ _PARENT_LOOK_S = 1.0
 def main(descriptor: int) -> None:
     """Serve the driver at the other end of the socket `descriptor`, until it says `end` or dies."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to answer
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it hides how a program ended
     faulthandler.enable()
     os.set_inheritable(descriptor, False)
     connection = Connection(descriptor)
