@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from matscout.failpoint import failpoint
+from matscout.process_id import exists
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,7 +102,7 @@ class CheckpointStore:
         its own."""
         for draft in self.folder.glob(".draft-*-*"):
             pid = draft.name.split("-")[1]
-            if pid == str(os.getpid()) or not Path("/proc", pid).exists():
+            if pid.isdecimal() and (int(pid) == os.getpid() or not exists(int(pid))):
                 shutil.rmtree(draft, ignore_errors=True)
 
     def _folders(self) -> list[Path]:

@@ -33,6 +33,7 @@ from matscout.event import SCHEMA
 from matscout.failpoint import failpoint
 from matscout.journal_server import Server
 from matscout.journal_store import GENESIS, Row, Store, cause, damaged, events_table, newer
+from matscout.process_id import exists
 
 _PATIENCE_S = 5.0
 """How long to wait for the lock of an owner that may be dead: the server gives up a host that does not
@@ -81,15 +82,7 @@ class _Driver:
 
     @property
     def surely_alive(self) -> bool:
-        if self.host != socket.gethostname():
-            return False
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            pass
-        return True
+        return self.host == socket.gethostname() and exists(self.pid)
 
 
 class PostgresStore(Store):

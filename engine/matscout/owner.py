@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from matscout.errors import InputError
+from matscout.process_id import exists
 
 _TELLS_S = 1.0
 """How long a lock that is held may name nobody alive: its owner is about to write who it is, or to
@@ -129,13 +130,9 @@ def _names_the_living(text: str) -> bool:
     """Whether it names an owner that is alive, as far as can be told from here."""
     try:
         owner = json.loads(text)
-        if owner["host"] == socket.gethostname():
-            os.kill(int(owner["pid"]), 0)
-    except PermissionError:
-        return True  # alive, and another user's
+        return bool(owner["host"] != socket.gethostname() or exists(int(owner["pid"])))
     except (ValueError, KeyError, TypeError, OverflowError, OSError):
         return False
-    return True
 
 
 def _who(text: str) -> str:
