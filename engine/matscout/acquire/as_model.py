@@ -11,6 +11,11 @@ from torch import Tensor
 from matscout.acquire.base import Belief
 
 
+def exact(number: float) -> Tensor:
+    """For a formula's constant: BoTorch would store a Python float in single precision."""
+    return torch.tensor(number, dtype=torch.float64)
+
+
 class Marginals:
     """The two moments that analytic acquisition functions read, each (…, q, 1)."""
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from botorch.acquisition.analytic import UpperConfidenceBound
 from torch import Tensor
 
-from matscout.acquire.as_model import AsModel
+from matscout.acquire.as_model import AsModel, exact
 from matscout.acquire.base import Belief, Score
 
 
@@ -26,9 +25,7 @@ class ConfidenceBound:
     falls_with_sd: ClassVar[bool] = True
 
     def on(self, belief: Belief) -> Score:
-        # A tensor: BoTorch would store a Python float in single precision.
-        squared = torch.tensor(self.beta**2, dtype=torch.float64)
-        score = UpperConfidenceBound(AsModel(belief), beta=squared)
+        score = UpperConfidenceBound(AsModel(belief), beta=exact(self.beta**2))
         return lambda X: belief.loc + belief.scale * score(X)
 
     def __call__(self, belief: Belief, X: Tensor) -> Tensor:

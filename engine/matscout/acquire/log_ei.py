@@ -6,11 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from botorch.acquisition.analytic import LogExpectedImprovement as BotorchLogEI
 from torch import Tensor
 
-from matscout.acquire.as_model import AsModel
+from matscout.acquire.as_model import AsModel, exact
 from matscout.acquire.base import Belief, Score
 
 
@@ -28,9 +27,7 @@ class LogExpectedImprovement:
 
     def on(self, belief: Belief) -> Score:
         best = self.best / belief.scale - belief.loc / belief.scale
-        # A tensor: BoTorch would store a Python float in single precision.
-        level = torch.tensor(best, dtype=torch.float64)
-        score = BotorchLogEI(AsModel(belief), best_f=level)
+        score = BotorchLogEI(AsModel(belief), best_f=exact(best))
         return lambda X: math.log(belief.scale) + score(X)
 
     def __call__(self, belief: Belief, X: Tensor) -> Tensor:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from botorch.acquisition.analytic import LogProbabilityOfImprovement
 from torch import Tensor
 
-from matscout.acquire.as_model import AsModel
+from matscout.acquire.as_model import AsModel, exact
 from matscout.acquire.base import Belief, Score
 
 
@@ -29,9 +28,7 @@ class LogProbabilityBeyond:
 
     def on(self, belief: Belief) -> Score:
         threshold = self.threshold / belief.scale - belief.loc / belief.scale
-        # A tensor: BoTorch would store a Python float in single precision.
-        level = torch.tensor(threshold, dtype=torch.float64)
-        return LogProbabilityOfImprovement(AsModel(belief), best_f=level)
+        return LogProbabilityOfImprovement(AsModel(belief), best_f=exact(threshold))
 
     def __call__(self, belief: Belief, X: Tensor) -> Tensor:
         return self.on(belief)(X)
