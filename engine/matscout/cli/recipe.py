@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json as jsonlib
 import re
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +17,7 @@ from matscout.cli import registry
 from matscout.cli.assemble import drive, spec_from_dict
 from matscout.cli.progress import Progress
 from matscout.cli.recipe_card import as_json, command_of, write_cards
+from matscout.cli.words import tell
 from matscout.data.audit import Audit, audit
 from matscout.data.pools import ready_space, ready_spaces
 from matscout.data.split_names import EQUAL_INPUTS
@@ -74,7 +74,10 @@ class Recipe:
 
     def say(self, text: str) -> None:
         """To a person; where a machine reads the output, past it."""
-        print(one_line(text), file=sys.stderr if self.json else sys.stdout, flush=True)
+        if self.json:
+            tell(one_line(text))
+        else:
+            print(one_line(text), flush=True)
 
 
 class Interrupted(Exception):

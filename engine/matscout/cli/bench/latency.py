@@ -23,6 +23,7 @@ import numpy as np
 
 from matscout.cli.bench.interleaved import interleaved
 from matscout.cli.bench.peers import peer as peers
+from matscout.cli.bench.told import tell
 from matscout.drive.backtest_play import cores
 from matscout.drive.run import versions
 from matscout.errors import RunFailed, one_line
@@ -247,7 +248,7 @@ def _told(name: str, task: Task) -> Task:
 
     def announced() -> dict[str, float]:
         if sys.stderr.isatty():
-            print(f"{name} …", file=sys.stderr, flush=True)
+            tell(f"{name} …")
         return task()
 
     return announced

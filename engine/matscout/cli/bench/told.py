@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
+from matscout.cli.words import tell
 
-def tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+__all__ = ["progress", "tell"]
 
 
 def progress(what: str) -> Callable[[int, int], None]:
@@ -16,6 +16,6 @@ def progress(what: str) -> Callable[[int, int], None]:
     def count(done: int, total: int) -> None:
         if sys.stderr.isatty():
             end = "\n" if done == total else ""
-            print(f"\r{what}: {done}/{total} played", end=end, file=sys.stderr, flush=True)
+            tell(f"\r{what}: {done}/{total} played", end)
 
     return count
