@@ -88,9 +88,8 @@ def predict(
     _check_finite(folder, rows, made)
     cells, each = _cells(trainer, made, truths, level)
     cells["warning"] = _warnings(trainer, rows, made)
-    sizes = np.abs(made.then).max(
-        axis=1
-    )  # of each trial: the worst of them is no measure of the best
+    # Of each trial by itself: the worst of them is no measure of the best.
+    sizes = np.abs(made.then).max(axis=1)
     off = np.abs(made.scores - made.then).max(axis=1)
     again = float((off / np.where(sizes > 0.0, sizes, 1.0)).max())
     answer = Answer(folder, trainer, chosen, kept, rows, level, cells, _judge(trainer), each, again)

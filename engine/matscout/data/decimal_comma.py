@@ -60,10 +60,13 @@ def refuse_commas_as_words(path: str | Path, words: Mapping[str, Sequence[str]])
 
 def _first_thousand(cells: Sequence[str]) -> int | None:
     """The first row with a comma, where all cells that are not missing are numbers or thousands."""
-    commas = [row for row, cell in enumerate(cells) if _SEVERAL.fullmatch(cell) and "," in cell]
-    known = {*commas, *(row for row, cell in enumerate(cells) if as_number(cell) is not None)}
-    whole = all(row in known or is_missing(cell) for row, cell in enumerate(cells))
-    return commas[0] if commas and whole else None
+    first = None
+    for row, cell in enumerate(cells):
+        if _SEVERAL.fullmatch(cell):
+            first = row if first is None else first
+        elif as_number(cell) is None and not is_missing(cell):
+            return None
+    return first
 
 
 def with_points(table: TextTable, names: Iterable[str]) -> tuple[TextTable, dict[str, list[int]]]:
