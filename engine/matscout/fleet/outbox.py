@@ -62,6 +62,10 @@ class Outbox:
                 raise
             return None
 
+    def written(self) -> set[tuple[int, int]]:
+        """(trial, attempt) of every file that waits, sound or not."""
+        return {key for key, _ in self._files("json")}
+
     def sweep(self, warn: list[str] | None = None) -> list[Outcome]:
         """Every sound outcome that was never acknowledged, by trial and attempt.
 
@@ -71,7 +75,7 @@ class Outbox:
         """
         found = []
         self._drop_drafts()
-        for path in self._files("json"):
+        for _, path in self._files("json"):
             try:
                 outcome = _read(path)
                 if self.path(outcome.trial, outcome.attempt) != path:
@@ -108,17 +112,21 @@ class Outbox:
         """The attempts that some process, perhaps of a dead driver, is working on now."""
         return self.locks.alive()
 
-    def _files(self, kind: str) -> Iterator[Path]:
+    def _files(self, kind: str) -> Iterator[tuple[tuple[int, int], Path]]:
+        """((trial, attempt), path), as the names say."""
         if self.folder.is_dir():
             named = ((_NAME.fullmatch(path.name), path) for path in sorted(self.folder.iterdir()))
-            yield from (path for name, path in named if name and name[3] == kind)
+            yield from (
+                ((int(name[1]), int(name[2])), path)
+                for name, path in named
+                if name and name[3] == kind
+            )
 
     def _drop_drafts(self) -> None:
         drafts = list(self._files("draft"))
         alive = set(self.alive()) if drafts else set()
-        for draft in drafts:
-            name = _NAME.fullmatch(draft.name)
-            if name and (int(name[1]), int(name[2])) not in alive:
+        for key, draft in drafts:
+            if key not in alive:
                 draft.unlink(missing_ok=True)
 
     def _set_aside(self, path: Path) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from matscout.evaluate.descriptors import is_short
@@ -12,6 +14,9 @@ from matscout.outcome import Assignment, Kind, Outcome
 
 START_S = 300.0
 """How long a worker may take to come up (imports, loading a potential). Not counted as work."""
+
+LATE_LOOK_S = 5.0
+"""How often the words of workers that were taken for dead are looked for."""
 
 TERM_S = 1.0
 """Between SIGTERM and SIGKILL: time for a command to remove its scratch files."""
@@ -96,23 +101,47 @@ def settled(outbox: Outbox, outcome: Outcome) -> Outcome:
 
 @dataclass
 class MadeUp:
-    """Endings that a fleet made up, until they can be settled: they wait for a file descriptor."""
+    """Endings that a fleet made up for workers that died, or seemed to.
+
+    They wait until a file descriptor is free to look for a last word with. Who was cut off from the
+    network, or could not be killed, may have one later: it is looked for as long as the fleet lives.
+    """
 
     outbox: Outbox
     waiting: deque[Outcome] = field(default_factory=deque)
+    silent: set[tuple[int, int]] = field(default_factory=set)
+    """(trial, attempt) of those that had left no word."""
+    _look_s: float = 0.0
 
     def add(self, outcome: Outcome) -> None:
         self.waiting.append(outcome)
 
     def settled(self) -> list[Outcome]:
-        """Those that can be settled now, each once."""
+        """Those that can be settled now, and what has come late, each once."""
         found = []
         while self.waiting:
+            made_up = self.waiting[0]
             try:
-                found.append(settled(self.outbox, self.waiting[0]))
+                found.append(settled(self.outbox, made_up))
             except OSError as error:
                 if not is_short(error):
                     raise
                 break
             self.waiting.popleft()
+            if found[-1] is made_up:
+                self.silent.add((made_up.trial, made_up.attempt))
+        return found + self._late()
+
+    def _late(self) -> list[Outcome]:
+        """The words of those that were taken for dead."""
+        now_s = time.monotonic()
+        if not self.silent or now_s < self._look_s:
+            return []
+        self._look_s = now_s + LATE_LOOK_S
+        found = []
+        with suppress(OSError):  # what cannot be looked at now is there the next time
+            for key in sorted(self.silent & self.outbox.written()):
+                if (outcome := self.outbox.read(*key)) is not None:
+                    self.silent.discard(key)
+                    found.append(outcome)
         return found
