@@ -108,12 +108,54 @@ def test_a_run_that_did_not_write_down_what_its_config_said(
     home: Path, matscout: Matscout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As runs of earlier versions did not."""
-    monkeypatch.setattr("matscout.cli.assemble.as_said", lambda raw: {})
+    monkeypatch.setattr("matscout.cli.assemble.as_said", lambda raw, base: {})
     assert matscout("sweep", "first.toml").code == 0
     edit(home, "seed = 1", "seed = 2")
     said = matscout("resume", "first")
     assert said.code == 0 and GOES_ON not in said.err
 
+
+def test_a_file_that_the_space_is_read_from(home: Path, matscout: Matscout) -> None:
+    text = (home / "first.toml").read_text()
+    written_out = text[text.index("[space.parameters]") : text.index("[[targets]]")]
+    space = written_out.replace("[space.parameters]", "[parameters]")
+    (home / "space.toml").write_text(space)
+    (home / "first.toml").write_text(text.replace(written_out, '[space]\nfile = "space.toml"\n'))
+    assert matscout("sweep", "first.toml").code == 0
+    assert GOES_ON not in matscout("resume", "first").err
+    edit(home, "high = 10.0", "high = 11.0", "space.toml")
+    said = matscout("resume", "first")
+    line = f"matscout: space.toml has changed since the run was made: {GOES_ON}"
+    assert said.code == 0 and said.err.splitlines()[0] == line
+    (home / "space.toml").unlink()
+    said = matscout("resume", "first")
+    assert said.code == 0 and GOES_ON not in said.err
+
+
+def test_a_pool_that_got_another_candidate(home: Path, matscout: Matscout) -> None:
+    """Who recommends from it is told, as who drives it is."""
+    (home / "pool.csv").write_text("id,x\n" + "".join(f"p{i},{i}\n" for i in range(6)))
+    (home / "people.toml").write_text(PEOPLE)
+    assert matscout("campaign", "new", "people.toml").code == 0
+    assert GOES_ON not in matscout("campaign", "recommend", "people", "-n", "2").err
+    with open(home / "pool.csv", "a") as file:
+        file.write("p6,6\n")
+    said = matscout("campaign", "recommend", "people", "--open", "-o", "again.csv")
+    assert said.err == f"matscout: pool.csv has changed since the run was made: {GOES_ON}\n"
+    assert said.code == 0 and len((home / "again.csv").read_text().splitlines()) == 3
+
+
+PEOPLE = """
+kind = "campaign"
+name = "people"
+[space]
+pool = { file = "pool.csv" }
+[[targets]]
+name = "y"
+direction = "max"
+[proposer]
+type = "random"
+"""
 
 TABULAR = """
 name = "rows"

@@ -47,7 +47,7 @@ def spec_from_file(path: Path, kind: str, overrides: dict[str, Any]) -> RunSpec:
         spec = spec_from_dict(raw, kind, overrides, path, digest)
     except InputError as error:
         raise error.within(str(path)) from None
-    return replace(spec, origin={**spec.origin, **as_said(raw)})
+    return replace(spec, origin={**spec.origin, **as_said(raw, path.absolute().parent)})
 
 
 def spec_from_dict(

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from matscout.cli.assemble import campaign_at, find_run
+from matscout.cli.own_config import tell_edits
 from matscout.cli.progress import best_line
 from matscout.cli.runs import runs_option
 from matscout.data.text_table import read_text_table
@@ -38,6 +39,7 @@ def recommend(
     check_writable(out, force)
     folder = find_run(run, runs)
     campaign, proposer, forecaster = campaign_at(folder)
+    tell_edits(folder, campaign.spec, None, {})
     with campaign:
         if open_:
             trials = campaign.open()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matscout.cli.assemble import drive, find_run, spec_from_file
-from matscout.cli.own_config import edited, trusted
+from matscout.cli.own_config import tell_edits, trusted
 from matscout.cli.progress import Progress
 from matscout.cli.show import summary, summary_lines
 from matscout.cli.words import tell
@@ -45,7 +45,7 @@ def go_on(run: str, runs: Path, config: Path | None, overrides: dict[str, Any], 
 
         return go_on_with_demo(folder, overrides, json)
     trusted(folder, spec, config)  # before anything is said or written
-    _tell(edited(folder, spec, config, overrides))
+    tell_edits(folder, spec, config, overrides)
     return sitting(folder, overrides, config, json)
 
 

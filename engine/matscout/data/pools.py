@@ -48,6 +48,13 @@ def read_space(raw: Mapping[str, Any], base: Path) -> Space:
     return _from_file(ready_space(name) if ways[0] == "ready" else base / name)
 
 
+def space_file(raw: Mapping[str, Any], base: Path) -> Path | None:
+    """The user's file that `read_space` reads; None where there is none."""
+    pool = raw.get("pool")
+    named = raw.get("file", pool.get("file") if isinstance(pool, Mapping) else None)
+    return base / named if isinstance(named, str) else None
+
+
 def ready_spaces() -> dict[str, Path]:
     """The spaces that matscout brings, by name."""
     package = Path(__file__).parents[1] / "search_spaces"  # in an installed wheel
