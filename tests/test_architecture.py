@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "engine" / "matscout"
 
 LEVELS = {
     **dict.fromkeys(
-        "errors clock failpoint process_id seeds parameter constraint pool space goal limit trial outcome event".split(),
+        "errors clock failpoint process_id seeds finite parameter constraint pool space goal limit trial outcome event".split(),
         0,
     ),
     **dict.fromkeys("journal history checkpoint owner wal runfolder".split(), 1),

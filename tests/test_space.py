@@ -240,6 +240,13 @@ BAD = {
         '[[constraints]]\ntype = "simplex"\nparameters = ["a", "b"]',
         "no parameter 'b'",
     ),
+    "a bound beyond the floats": (
+        '[parameters.a]\ntype = "float"\nlow = 0\nhigh = 1\n'
+        '[[constraints]]\ntype = "linear"\ncoefficients = { a = 1 }\nop = "<="\nbound = '
+        + 400
+        * "9",
+        "bound must be a finite number, got 9999",
+    ),
     "a duplicate candidate": (
         '[pool]\n[[pool.candidates]]\nid = "x"\na = 1\n[[pool.candidates]]\nid = "x"\na = 2',
         "duplicate candidate id 'x'",

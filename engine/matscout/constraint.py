@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from matscout.errors import InputError, did_you_mean
+from matscout.finite import is_number
 from matscout.trial import Params
 
 
@@ -21,6 +21,7 @@ class Simplex:
     parameters: tuple[str, ...]
     total: float = 1.0
     type: ClassVar[str] = "simplex"
+    op: ClassVar[Literal["=="]] = "=="
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "parameters", tuple(self.parameters))
@@ -32,6 +33,14 @@ class Simplex:
         if self.total <= 0:
             raise InputError("space.constraints", f"total must be positive, got {self.total!r}")
         object.__setattr__(self, "total", float(self.total))
+
+    @property
+    def coefficients(self) -> Mapping[str, float]:
+        return dict.fromkeys(self.parameters, 1.0)
+
+    @property
+    def bound(self) -> float:
+        return self.total
 
     def violation(self, params: Params) -> float:
         """How far `params` are from the constraint, in its own units; 0 when satisfied."""
@@ -82,13 +91,10 @@ Constraint = Simplex | Linear
 
 def in_words(constraint: Constraint, params: Params) -> str:
     """What the constraint asks for, and what `params` make of it."""
-    if isinstance(constraint, Simplex):
-        terms, op, bound = dict.fromkeys(constraint.parameters, 1.0), "==", constraint.total
-    else:
-        terms, op, bound = dict(constraint.coefficients), constraint.op, constraint.bound
-    parts = [name if c == 1.0 else f"{c!r} {name}" for name, c in terms.items()]
-    value = sum(c * float(params[name]) for name, c in terms.items())
-    return f"{' + '.join(parts)} {op} {bound!r} must hold, but it is {value!r}"
+    terms = constraint.coefficients.items()
+    left = " + ".join(name if c == 1.0 else f"{c!r} {name}" for name, c in terms)
+    value = sum(c * float(params[name]) for name, c in terms)
+    return f"{left} {constraint.op} {constraint.bound!r} must hold, but it is {value!r}"
 
 
 _FIELDS: dict[str, tuple[type[Constraint], tuple[str, ...], tuple[str, ...]]] = {
@@ -101,8 +107,8 @@ def constraint_from_dict(raw: Any) -> Constraint:
     """A constraint from its TOML table."""
     where = "space.constraints"
     kind = raw.get("type") if isinstance(raw, Mapping) else None
-    if kind not in _FIELDS:
-        what = "type is missing" if kind is None else f"unknown type {kind!r}"
+    if not isinstance(kind, str) or kind not in _FIELDS:
+        what = "type is missing" if kind is None else f"unknown type {kind!r:.80}"
         raise InputError(where, what, did_you_mean(str(kind), _FIELDS))
     cls, required, optional = _FIELDS[kind]
     known = {"type", *required, *optional}
@@ -112,8 +118,9 @@ def constraint_from_dict(raw: Any) -> Constraint:
     for key in required:
         if key not in raw:
             raise InputError(where, f"{key} is missing", f"a {kind} needs {', '.join(required)}")
-    if "parameters" in raw and not isinstance(raw["parameters"], list | tuple):
-        raise InputError(where, "parameters must be a list of names")
+    names = raw.get("parameters", [])
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise InputError(where, f"parameters must be a list of names, got {names!r:.80}")
     return cls(**{key: value for key, value in raw.items() if key != "type"})
 
 
@@ -134,5 +141,5 @@ def constraint_to_dict(constraint: Constraint) -> dict[str, Any]:
 
 
 def _require_number(key: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InputError("space.constraints", f"{key} must be a finite number, got {value!r}")
+    if not is_number(value):
+        raise InputError("space.constraints", f"{key} must be a finite number, got {value!r:.40}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from matscout.errors import InputError, did_you_mean
+from matscout.finite import is_number
 from matscout.trial import Value
 
 When = Mapping[str, tuple[Value, ...]]
@@ -50,7 +51,7 @@ class _Numeric(_Parameter):
         super().__post_init__()
         for bound in ("low", "high"):
             value = getattr(self, bound)
-            self._require(_is_number(value), f"{bound} must be a finite number, got {value!r}")
+            self._require(is_number(value), f"{bound} must be a finite number, got {value!r}")
         self._require(
             self.low < self.high,
             f"low < high must hold, but got low={self.low!r}, high={self.high!r}",
@@ -105,8 +106,13 @@ class Float(_Numeric):
         if self.step is not None:
             self._require(
                 # Slack as in `count`: 3.8 - 3.6 is a little less than 0.2.
-                _is_number(self.step) and 0 < self.step * (1 - 1e-9) <= self.high - self.low,
+                is_number(self.step) and 0 < self.step * (1 - 1e-9) <= self.high - self.low,
                 f"step must lie in (0, high - low], got {self.step!r}",
+            )
+            self._require(
+                math.isfinite((self.high - self.low) / self.step),
+                f"step must be larger, got {self.step!r}",
+                "leave it out: so small a step is none",
             )
             self._require(not self.log, "step and log exclude each other", "drop one of them")
             object.__setattr__(self, "step", float(self.step))
@@ -128,7 +134,7 @@ class Float(_Numeric):
 
     def canonical(self, value: Any) -> float | None:
         """`value` as this parameter holds it, or None if it does not belong."""
-        if not _is_number(value) or not self.low <= value <= self.high:
+        if not is_number(value) or not self.low <= value <= self.high:
             return None
         if self.step is None:
             return float(value)
@@ -245,7 +251,7 @@ class Categorical(_Listed):
         object.__setattr__(self, "choices", tuple(self.choices))
         for choice in self.choices:
             self._require(
-                isinstance(choice, str | bool) or _is_number(choice),
+                isinstance(choice, str | bool) or is_number(choice),
                 f"a choice must be text, a finite number, true or false, got {choice!r}",
             )
         self._check_listed("choices", self.choices)
@@ -288,7 +294,7 @@ class Ordinal(_Listed):
         super().__post_init__()
         object.__setattr__(self, "levels", tuple(self.levels))
         for level in self.levels:
-            self._require(_is_number(level), f"a value must be a finite number, got {level!r}")
+            self._require(is_number(level), f"a value must be a finite number, got {level!r}")
         self._check_listed("values", self.levels)
         self._require(
             all(a < b for a, b in zip(self.levels, self.levels[1:], strict=False)),
@@ -309,7 +315,7 @@ class Ordinal(_Listed):
         return iter(self.levels)
 
     def canonical(self, value: Any) -> float | None:
-        if not _is_number(value):
+        if not is_number(value):
             return None
         return next((level for level in self.levels if level == value), None)
 
@@ -340,8 +346,8 @@ def parameter_from_dict(name: str, raw: Any) -> Parameter:
     if not isinstance(raw, Mapping):
         raise InputError(where, f"must be a table, got {raw!r}", 'write { type = "float", … }')
     kind = raw.get("type")
-    if kind not in _FIELDS:
-        what = "type is missing" if kind is None else f"unknown type {kind!r}"
+    if not isinstance(kind, str) or kind not in _FIELDS:
+        what = "type is missing" if kind is None else f"unknown type {kind!r:.80}"
         raise InputError(where, what, did_you_mean(str(kind), _FIELDS))
     cls, required, optional = _FIELDS[kind]
     known = {"type", "when", *required, *optional}
@@ -387,13 +393,3 @@ def _when(where: str, raw: Any) -> When:
         parent: tuple(values) if isinstance(values, list | tuple) else (values,)
         for parent, values in raw.items()
     }
-
-
-def _is_number(value: Any) -> bool:
-    """A finite int or float. An int too large for a float is no number here."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -217,6 +218,16 @@ class Space:
                 )
             if isinstance(parameter, Categorical):
                 raise InputError("space.constraints", f"{name} is categorical, not a number")
+        reach = [_reach(self.by_name[name], c) for name, c in constraint.coefficients.items()]
+        if not math.isfinite(sum(reach, start=abs(constraint.bound))):
+            what = f"no float holds the largest sum of {', '.join(constraint.parameters)}"
+            raise InputError("space.constraints", what, "bring the bounds nearer to 0")
+
+
+def _reach(parameter: Parameter, coefficient: float) -> float:
+    """The largest term of a number in a sum, and how far its terms lie apart."""
+    low, high = (coefficient * float(parameter.from_unit(end)) for end in (0.0, 1.0))
+    return max(abs(low), abs(high), abs(high - low))
 
 
 def _parents_first(parameters: tuple[Parameter, ...]) -> tuple[Parameter, ...]:

@@ -98,15 +98,21 @@ def _pool(raw: Any, base: Path) -> Pool:
     odd = next((key for key in raw if key not in known), None)
     if odd is not None:
         raise InputError("space.pool", f"unknown key {odd!r}", did_you_mean(odd, known))
-    kinds = raw.get("kinds", {})
-    if not isinstance(kinds, Mapping):
-        raise InputError("space.pool.kinds", f"must be a table, got {kinds!r:.60}")
-    return read_pool(
-        base / str(raw["file"]),
-        id=str(raw.get("id", "id")),
-        features=raw.get("features"),
-        kinds=kinds,
-    )
+    for key in ("file", "id"):
+        if not isinstance(raw.get(key, ""), str):
+            raise InputError(f"space.pool.{key}", f"must be text, got {raw[key]!r:.60}")
+    features, kinds = raw.get("features"), raw.get("kinds", {})
+    if features is not None and not _are_names(features):
+        what = f"must be a list of columns, got {features!r:.60}"
+        raise InputError("space.pool.features", what, 'write ["x", "solvent"]')
+    if not isinstance(kinds, Mapping) or not _are_names(list(kinds.values())):
+        what = f"must be a table of words, got {kinds!r:.60}"
+        raise InputError("space.pool.kinds", what, 'write { solvent = "category" }')
+    return read_pool(base / raw["file"], id=raw.get("id", "id"), features=features, kinds=kinds)
+
+
+def _are_names(raw: Any) -> bool:
+    return isinstance(raw, list) and all(isinstance(name, str) for name in raw)
 
 
 def read_pool(

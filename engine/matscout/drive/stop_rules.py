@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matscout.errors import InputError
+from matscout.finite import is_number
 from matscout.goal import Goal
 from matscout.history import History
 from matscout.pool import Pool
@@ -128,7 +129,7 @@ class NothingBetter:
     needs_pool: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not _is_number(self.probability) or not 0 < self.probability < 1:
+        if not is_number(self.probability) or not 0 < self.probability < 1:
             raise InputError(
                 "stop.nothing_better.probability",
                 f"must lie between 0 and 1, got {self.probability!r}",
@@ -171,7 +172,7 @@ class Regret:
     needs_pool: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if self.tolerance is not None and not (_is_number(self.tolerance) and self.tolerance > 0):
+        if self.tolerance is not None and not (is_number(self.tolerance) and self.tolerance > 0):
             raise InputError(
                 "stop.regret.tolerance", f"must be a positive number, got {self.tolerance!r}"
             )
@@ -321,7 +322,3 @@ def _rows(seen: Seen, pool: Pool) -> tuple[Mask, Mask]:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.3g} %" if share < 0.995 else "100 %" if share > 0.9995 else "99 %"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -5,12 +5,12 @@ space against a trainer before any worker starts.
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from matscout.errors import InputError, did_you_mean
+from matscout.finite import is_number
 
 WHERE = "params"
 
@@ -259,8 +259,8 @@ def _checked(field: dataclasses.Field[Any], value: Any, where: str) -> Any:
             raise InputError(where, f"{value!r} is not a choice", did_you_mean(str(value), words))
         return value
     kind, low, high = (field.metadata[key] for key in ("kind", "low", "high"))
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise InputError(where, f"must be a finite number, got {value!r}")
+    if not is_number(value):
+        raise InputError(where, f"must be a finite number, got {value!r:.40}")
     if kind is int and value != int(value):
         raise InputError(where, f"must be a whole number, got {value!r}")
     if not low <= value <= high:

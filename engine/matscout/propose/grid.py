@@ -7,7 +7,6 @@ from itertools import islice
 
 import numpy as np
 
-from matscout.constraint import Simplex
 from matscout.errors import InputError, require_whole
 from matscout.history import History
 from matscout.parameter import Float, Parameter
@@ -91,6 +90,6 @@ class GridProposer:
 
 def _sums_of_continua(space: Space) -> bool:
     """Whether a sum is to be kept exactly by parameters of which one at least is a continuum."""
-    exact = [c for c in space.constraints if isinstance(c, Simplex) or c.op == "=="]
+    exact = [c for c in space.constraints if c.op == "=="]
     names = {name for constraint in exact for name in constraint.parameters}
     return any(isinstance(p := space.by_name[n], Float) and p.step is None for n in names)

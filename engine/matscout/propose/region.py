@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from matscout.constraint import Simplex
 from matscout.errors import InputError
 from matscout.parameter import Float, Int, Ordinal
 from matscout.propose.polytope import Polytope
@@ -152,16 +151,14 @@ class Region:
         rows, least, most = [], [], []
         for c in self.space.constraints:
             row = np.zeros(len(place))
-            terms = dict.fromkeys(c.parameters, 1.0) if isinstance(c, Simplex) else c.coefficients
-            for name, factor in terms.items():
+            for name, factor in c.coefficients.items():
                 row[place[name]] = factor
-            bound = (c.total if isinstance(c, Simplex) else c.bound) - row @ self.low
+            bound = c.bound - row @ self.low
             row = row * self.width
             size = np.abs(row).max() or 1.0
-            op = "==" if isinstance(c, Simplex) else c.op
             rows.append(row / size)
-            least.append(-np.inf if op == "<=" else bound / size)
-            most.append(np.inf if op == ">=" else bound / size)
+            least.append(-np.inf if c.op == "<=" else bound / size)
+            most.append(np.inf if c.op == ">=" else bound / size)
         return np.array(rows), np.array(least), np.array(most)
 
     def _polytope(self) -> Polytope:

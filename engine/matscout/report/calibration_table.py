@@ -10,6 +10,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from matscout.finite import is_number
 from matscout.history import History
 from matscout.trial import Target, Trial
 
@@ -179,6 +180,4 @@ def _prediction(trial: Trial, target: Target) -> Prediction | None:
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
+    return float(value) if is_number(value) else None

@@ -103,7 +103,7 @@ def strategy(name: str, goal: Goal, targets: int = 1) -> Strategy:
     chosen = default(goal, targets) if name == AUTO else name
     if chosen not in STRATEGIES:
         known = [AUTO, "random", *STRATEGIES]
-        raise InputError("strategy", f"unknown {name!r}", did_you_mean(name, known))
+        raise InputError("strategy", f"unknown {name!r:.80}", did_you_mean(name, known))
     if chosen == "pareto" and targets < 2:
         raise InputError("strategy", "'pareto' needs several targets", "use auto")
     if chosen == "desirability" and not goal.desirability:
