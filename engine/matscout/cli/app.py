@@ -36,6 +36,8 @@ from matscout.cli.words import (
 from matscout.errors import MatscoutError, one_line
 from matscout.fleet.goodbye import end_process
 
+_INTERRUPTED = 130
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -267,18 +269,27 @@ def main(argv: list[str] | None = None) -> None:
         # The driver's matrices are small: more threads only fight with the workers for the cores.
         os.environ.setdefault(name, "1")
     try:
-        code = app(args=words, standalone_mode=False)
+        code = _run(words)
+    except KeyboardInterrupt:  # pressed again, while the command was ending
+        code = _INTERRUPTED
+    end_process(code)
+
+
+def _run(words: list[str]) -> int:
+    """The command's exit code; whatever goes wrong has been said."""
+    try:
+        code = app(args=words, standalone_mode=False) or 0
     except MatscoutError as error:
         code = _complain(error, words, str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort) as error:
-        code = _complain(error, words, "interrupted", 130)
+        code = _complain(error, words, "interrupted", _INTERRUPTED)
     except Exception as error:
         code = _complain(error, words, *unforeseen(error))
     try:
         sys.stdout.flush()
     except BrokenPipeError:  # nobody reads it any more, and the interpreter would say so
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    end_process(code or 0)
+    return int(code)
 
 
 def _complain(error: BaseException, words: list[str], text: str, code: int) -> int:

@@ -33,6 +33,10 @@ _DISK = (
 )  # fmt: skip
 
 
+_PATH = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ELOOP)
+"""What is wrong with a path that somebody gave, not with the disk."""
+
+
 def unforeseen(error: Exception) -> tuple[str, int]:
     """One line and an exit code for what is no error of ours. A disk that refuses is no bug, either."""
     if hasattr(error, "format_message"):  # a usage error of the parser
@@ -40,6 +44,8 @@ def unforeseen(error: Exception) -> tuple[str, int]:
     if isinstance(error, OSError) and error.errno in _DISK:
         where = error.filename if isinstance(error.filename, str) else "the disk"
         return f"{where}: {error.strerror}; mend that, and run it again", 3
+    if isinstance(error, OSError) and error.errno in _PATH and isinstance(error.filename, str):
+        return f"{error.filename:.200}: {error.strerror}; check the path", 2
     return f"internal error: {type(error).__name__}: {error}; run it again with --debug", 3
 
 
