@@ -17,6 +17,7 @@ from matscout.errors import InputError, RunFailed, one_line
 from matscout.evaluate.process_tree import family, kill_family, send
 from matscout.fleet.actor import AttemptActor
 from matscout.fleet.base import EvaluatorFactory
+from matscout.fleet.oom_kills import OomKills
 from matscout.fleet.outbox import Outbox
 from matscout.fleet.pinned import MARK, new_mark, pinned, python_path
 from matscout.fleet.ray_death import NODE_DIED, cause_of
@@ -25,7 +26,7 @@ from matscout.fleet.ray_places import Found, Places
 from matscout.fleet.ray_slot import Room, Slot
 from matscout.fleet.running import MadeUp, Running
 from matscout.fleet.worker import assignment_to_json
-from matscout.fleet.worker_log import log_path, oom_kills, size_of
+from matscout.fleet.worker_log import size_of
 from matscout.outcome import NEVER_BEGAN, Assignment, Kind, Outcome
 from matscout.runfolder import RunFolder
 from matscout.trial import Target
@@ -98,7 +99,7 @@ class RayFleet:
         self._refs: dict[Any, tuple[Slot, str]] = {}
         self._waiting: deque[Running] = deque()
         self._made_here: list[Outcome] = []
-        self._made_up = MadeUp(self._outbox)
+        self._made_up, self._oom_kills = MadeUp(self._outbox), OomKills()
         self._room, self._places, self._there = Room(slots), Places(self._share), Found()
         self._notes: list[str] = []
         self._folder.outbox.mkdir(0o700, parents=True, exist_ok=True)
@@ -115,8 +116,7 @@ class RayFleet:
             )(AttemptActor)
             self._arguments = [_put(factory), ray.put(tuple(targets))]
             self._shared = None if shared is None else ray.put(shared)
-            names = [f"ray-{i}" for i in range(slots)]
-            self._slots = [Slot(name, log_path(self._folder, name)) for name in names]
+            self._slots = [Slot.named(f"ray-{i}", self._folder) for i in range(slots)]
             for slot in self._slots:
                 self._start(slot)
         except BaseException:
@@ -133,13 +133,13 @@ class RayFleet:
     def poll(self, timeout_s: float) -> list[Outcome]:
         until_s = time.monotonic() + timeout_s
         while not self._closed:
+            self._oom_kills.look()
             self._require_head()
             self._look_for_room()
             # A driver may have stood still: workers are heard before the clock judges them.
             outcomes = self._heard(0.0, len(self._refs))
             self._enforce()
-            outcomes += self._made_here
-            self._made_here = []
+            outcomes, self._made_here = outcomes + self._made_here, []
             self._hand_over()
             outcomes += self._made_up.settled()
             wait_s = 0.0 if outcomes else min(until_s, self._listen()) - time.monotonic()
@@ -219,7 +219,7 @@ class RayFleet:
 
     def _start(self, slot: Slot) -> None:
         slot.mark, slot.asked_s = new_mark(), time.monotonic()
-        slot.oom_kills, slot.log_start = oom_kills(), size_of(slot.log)
+        slot.log_start = size_of(slot.log)
         environment = {**pinned(self._threads), MARK: slot.mark, "PYTHONPATH": python_path()}
         slot.actor = self._actor.options(runtime_env={"env_vars": environment}).remote(
             *self._arguments,
@@ -331,7 +331,7 @@ class RayFleet:
     def _bury(self, slot: Slot, error: Exception) -> list[Outcome]:
         """The reports that were on their way. The attempt's end is made up."""
         reports = self._fetched_before(slot)
-        cause = cause_of(slot, error)
+        cause = cause_of(slot, error, self._oom_kills)
         running, slot.running = slot.running, None
         if running is None and not slot.ready and cause != NODE_DIED and self._waiting:
             # One that never comes up would else be begun anew for ever, and nobody would be told why.

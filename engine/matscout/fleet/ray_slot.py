@@ -11,6 +11,8 @@ from typing import Any
 
 from matscout.fleet.pinned import MARK
 from matscout.fleet.running import START_S, Running
+from matscout.fleet.worker_log import log_path
+from matscout.runfolder import RunFolder
 
 TELL_AFTER_S = 15.0
 """How long workers may be on their way before a person is told that there may be no room for them."""
@@ -29,7 +31,6 @@ class Slot:
     name: str
     log: Path
     log_start: int = 0
-    oom_kills: int = 0
     actor: Any = None
     mark: str = ""
     asked_s: float = 0.0
@@ -42,6 +43,11 @@ class Slot:
     running: Running | None = field(default=None)
     failure: Exception | None = None
     failed_s: float = 0.0
+
+    @classmethod
+    def named(cls, name: str, folder: RunFolder) -> Slot:
+        """Nobody serves it yet."""
+        return cls(name, log_path(folder, name))
 
     @property
     def idle(self) -> bool:
