@@ -18,7 +18,7 @@ import pytest
 import ray
 
 from matscout.evaluate.bad_lab import ByOrder
-from matscout.fleet import ray_actors, ray_places, ray_slot, running
+from matscout.fleet import ray_actors, ray_local, ray_places, ray_slot, running
 from matscout.fleet.ray_actors import RayFleet
 from matscout.fleet.ray_places import Found
 from matscout.fleet.ray_slot import TELL_AFTER_S, Slot
@@ -295,3 +295,12 @@ def test_a_head_that_stands_still_holds_no_driver_up(
         assert [o.values for o in outcomes] == [{"y": 2.0}]
     finally:
         fleet.close()
+
+
+def test_ray_answers_no_signal_while_it_starts() -> None:
+    """A driver that is asked to end in those seconds ends in order."""
+    before, answers = signal.getsignal(signal.SIGTERM), ray._private.utils.set_sigterm_handler
+    with ray_local._undisturbed():
+        ray._private.utils.set_sigterm_handler(print)
+        assert signal.getsignal(signal.SIGTERM) is before
+    assert ray._private.utils.set_sigterm_handler is answers

@@ -8,10 +8,8 @@ import math
 import os
 import secrets
 import shutil
-import signal
 import socket
 import tempfile
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -192,15 +190,15 @@ def _undisturbed() -> Iterator[None]:
     # Ray prints the death of every worker on stdout, where `--json` output belongs; log_to_driver
     # does not cover that. A death is told in an outcome.
     ray._private.worker._worker_logs_enabled = False
-    main = threading.current_thread() is threading.main_thread()
-    answer = signal.getsignal(signal.SIGTERM)
+    # Putting the answer back afterwards is too late: meanwhile, for seconds, Ray would end the driver.
+    utils = ray._private.utils
+    answers, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda handler: None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             yield
     finally:
-        if main:
-            signal.signal(signal.SIGTERM, answer)
+        utils.set_sigterm_handler = answers
 
 
 def _private_folder() -> tuple[Path, int]:
