@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -31,12 +32,12 @@ _PATIENCE_S = 1800.0
 _AT_MOST = 1.5
 
 _STRIKES = {"worker": 0.6, "raylet": 0.1, "node": 0.1, "driver": 0.1, "drain": 0.1}
-"""What is struck, and how often. The head, and its cluster with it, is struck once (_HEAD)."""
+"""What is struck: each once, in an order that is drawn, then the head, and its cluster with it, then so
+often."""
 
 _WITH_A_WORKER = ("worker", "raylet", "node", "drain")
 """What takes a worker along; a driver takes all of them, and its start is counted whole."""
 
-_HEAD = 5
 _OTHER_NODES = (2, 4)
 """How many nodes the cluster has on which the run goes on after that."""
 
@@ -140,6 +141,7 @@ class _Sitting:
     _begun_then: int = 0
 
     def __post_init__(self) -> None:
+        self._victims = iter(()) if self.draw is None else _victims(self.draw)
         self.lab = Laboratory.make(
             self.setting.folder / self.name, self.setting, trials=self.setting.rounds,
             workers=_NODES, oracle=_ORACLE.format(work_s=_WORK_S),
@@ -236,9 +238,7 @@ class _Sitting:
         if time.monotonic() < self._struck_s + _EVERY_S or len(self._begun()) == self._begun_then:
             return
         self._begun_then = len(self._begun())
-        what = draw.choices(list(_STRIKES), list(_STRIKES.values()))[0]
-        if len(self.strikes_s) == _HEAD:
-            what = "head"
+        what = next(self._victims)
         self.strikes_s.append(time.monotonic())
         self.struck[what if self._strike(what, driver, draw) else "nobody there"] += 1
         # From its end: draining takes seconds, and what was missed meanwhile is not made up for.
@@ -269,14 +269,21 @@ class _Sitting:
         return True
 
 
+def _victims(draw: random.Random) -> Iterator[str]:
+    yield from draw.sample(list(_STRIKES), len(_STRIKES))
+    yield "head"
+    while True:
+        yield draw.choices(list(_STRIKES), list(_STRIKES.values()))[0]
+
+
 PROMISE = Promise(
     id="R21",
     said="A campaign on three Ray nodes, of which something is killed every 5 s, measures each "
     "experiment once, within 1.5 times the undisturbed time and the time actually lost",
-    test="workers, raylets, nodes and drivers are killed and nodes drained, at random, and once the "
-    "head, half a minute after the start (a small run is over by then): the run goes on on another "
-    "cluster, of two or four nodes; where an experiment is at work again after more than 5 s only, the "
-    "next strike waits for that",
+    test="a worker, a raylet, a node and the driver are killed and a node drained, each once, then the "
+    "head (a small run is over by then), whereupon the run goes on on another cluster, of two or four "
+    "nodes, then any of them at random; where an experiment is at work again after more than 5 s only, "
+    "the next strike waits for that",
     small=9,
     full=60,
     keep=keep,
