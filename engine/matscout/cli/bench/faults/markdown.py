@@ -23,7 +23,7 @@ def markdown(result: dict[str, Any]) -> str:
         "",
         "A round that broke a promise counts as not kept. `rounds` says how many were asked for, "
         "behind it how many the published figure asks for where that is more, and `kept` how many there "
-        "were.",
+        "were: of R7, R8 and R13, whose bytes, operations and measurements are counted, all there are.",
         "",
         _HEAD,
         *(_row(name, found) for name, found in figures.items()),
