@@ -14,7 +14,7 @@ import pytest
 
 from matscout.errors import InputError
 from matscout.evaluate.base import Context
-from matscout.evaluate.command import MAX_RESULT_BYTES, CommandEvaluator
+from matscout.evaluate.command import MAX_RESULT_BYTES, SECRETS, CommandEvaluator
 from matscout.fleet.worker import attempt
 from matscout.outcome import Assignment, Kind, Outcome
 from matscout.runfolder import RunFolder
@@ -135,18 +135,28 @@ def test_a_program_that_vanished_is_a_crash(folder: RunFolder, tmp_path: Path) -
 def test_it_runs_in_the_folder_it_is_told_without_our_secrets(
     run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RAY_AUTH_TOKEN", "secret")
+    for name in ("RAY_AUTH_TOKEN", "MATSCOUT_JOURNAL", "PGPASSWORD"):
+        monkeypatch.setenv(name, "secret")
+    monkeypatch.setenv("PGPASSFILE", str(tmp_path / "pgpass"))  # where, and no secret
     home = tmp_path / "home"
     home.mkdir()
     ending = run(
         f"""
         assert os.getcwd() == {str(home)!r}
-        assert "RAY_AUTH_TOKEN" not in os.environ
+        assert "secret" not in os.environ.values(), os.environ
+        assert "PGPASSFILE" in os.environ
         say(1)
         """,
         folder=home,
     )
     assert ending.kind is Kind.MEASURED
+
+
+def test_every_variable_that_libpq_hides_is_kept_from_programs() -> None:
+    psycopg = pytest.importorskip("psycopg", reason="psycopg (extra 'postgres') is not installed")
+    hidden = {o.envvar for o in psycopg.pq.Conninfo.get_defaults() if o.dispchar == b"*"} - {None}
+    assert b"PGPASSWORD" in hidden
+    assert {name.decode() for name in hidden} <= set(SECRETS)
 
 
 CHILDREN = """

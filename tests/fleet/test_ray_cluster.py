@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
+import pytest
+import ray
+
+from matscout.errors import InputError
+from matscout.evaluate.process_tree import family
+from matscout.fleet.ray_local import joined_cluster
 from matscout.runfolder import RunFolder
 
 PATIENCE_S = 60.0
+DASHBOARD_PORT = 8265
 
 DRIVER = """
 import os, signal, subprocess, sys
@@ -70,6 +80,57 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def listening(pid: int) -> list[tuple[str, int]]:
+    """The (address, port) of every TCP socket at which a process takes calls. Linux."""
+    held = set()
+    for descriptor in Path(f"/proc/{pid}/fd").glob("*"):
+        with suppress(OSError):  # it was closed just now
+            held.add(os.readlink(descriptor))
+    found = []
+    for table, kind in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            _, local, _, state, *rest = line.split()
+            if state == "0A" and f"socket:[{rest[5]}]" in held:
+                digits, port = local.split(":")
+                # The kernel writes words of 32 bits as this machine keeps them.
+                words = [int(digits[i : i + 8], 16) for i in range(0, len(digits), 8)]
+                address = b"".join(word.to_bytes(4, sys.byteorder) for word in words)
+                found.append((socket.inet_ntop(kind, address), int(port, 16)))
+    return found
+
+
+def is_loopback(host: str) -> bool:
+    address = ip_address(host)
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        return address.ipv4_mapped.is_loopback
+    return address.is_loopback
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1"])
+def test_where_a_process_listens_can_be_told(host: str) -> None:
+    """The sister of the test below: what it looks at tells one interface from all."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as server:
+        try:
+            server.bind((host, 0))
+        except OSError as error:
+            pytest.skip(f"no {host} here: {error}")
+        assert (host, server.getsockname()[1]) not in listening(os.getpid())
+        server.listen()
+        assert (host, server.getsockname()[1]) in listening(os.getpid())
+    assert is_loopback(host) == (host not in ("0.0.0.0", "::"))
+
+
+@pytest.mark.parametrize(("address", "environment"), [("local", ""), ("auto", "local")])
+def test_a_cluster_that_ray_would_start_by_itself_is_refused(
+    address: str, environment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would listen on every interface, and ask for no token."""
+    monkeypatch.setenv("RAY_ADDRESS", environment)
+    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("it was started"))
+    with pytest.raises(InputError, match="'local' is no cluster that runs"):
+        joined_cluster(address)
+
+
 def eventually(true: Callable[[], bool]) -> bool:
     until_s = time.monotonic() + PATIENCE_S
     while not true():
@@ -103,6 +164,10 @@ def test_our_cluster_is_closed_to_others_quiet_and_gone_with_its_driver(
         pids += [int(pid) for pid in Path(f"/proc/{driver.pid}/task/{driver.pid}/children")
                  .read_text().split()]  # fmt: skip
         assert len(pids) > 4
+        doors = [listening(pid) for pid in family(driver.pid)]
         driver.kill()
     assert eventually(lambda: not any(is_alive(pid) for pid in pids))
     assert errors.read_text() == ""
+    assert sum(map(bool, doors)) > 2, "the driver, Ray's head, and its node"
+    assert [at for each in doors for at in each if not is_loopback(at[0])] == []
+    assert DASHBOARD_PORT not in {port for each in doors for _, port in each}

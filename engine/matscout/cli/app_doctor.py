@@ -15,7 +15,8 @@ def doctor(
     ] = None,
     runs: Runs = DEFAULT_RUNS,
     address: Annotated[
-        str | None, typer.Option(help="A Ray cluster: knock at it without its token.")
+        str | None,
+        typer.Option(help="A Ray cluster to knock at without its token; default: this machine."),
     ] = None,
     json: Json = False,
 ) -> None:

@@ -27,7 +27,10 @@ CRASH_EXIT_CODE = 75
 
 MAX_RESULT_BYTES = 1_000_000
 _MARK = "MATSCOUT_COMMAND"
-_SECRETS = ("RAY_AUTH_TOKEN", "MATSCOUT_JOURNAL")
+
+SECRETS = ("RAY_AUTH_TOKEN", "MATSCOUT_JOURNAL", "PGPASSWORD")
+"""Variables that no program of the user's is given. PGPASSFILE is a path, and no secret."""
+
 _LOOK_S = 0.05
 _TAIL = 4096
 
@@ -77,7 +80,7 @@ class CommandEvaluator:
     def _started(self, files: Mapping[str, Path], work: Path) -> Iterator[_Program]:
         """The running program; at the end, however it comes, nothing of it is left."""
         program_id = f"{os.getpid()}-{uuid.uuid4().hex}"
-        environment = {k: v for k, v in os.environ.items() if k not in _SECRETS}
+        environment = {k: v for k, v in os.environ.items() if k not in SECRETS}
         with open(work / "stdout.txt", "wb") as out, open(work / "stderr.txt", "wb") as err:
             process = subprocess.Popen(
                 [_filled(word, files) for word in self._argv],

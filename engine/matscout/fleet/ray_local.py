@@ -126,6 +126,9 @@ def joined_cluster(address: str) -> Disconnect:
 
 def _require_listener(address: str) -> None:
     """InputError if nobody listens at `host:port`; Ray itself would try for minutes."""
+    if (os.environ.get("RAY_ADDRESS") if address == "auto" else address) == "local":
+        what = "'local' is no cluster that runs: Ray would start one that is open to others"
+        raise InputError("run.address", what, "leave it out, and matscout starts one of its own")
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if not colon or not port.isdigit():
         return  # "auto", or a name that Ray understands

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import http.server
 import os
-import socket
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from matscout.cli.doctor import clock, folder, gpu, machine, sqlite, strangers, tokens, versions
+from matscout.cli.doctor import clock, folder, gpu, machine, sqlite, tokens, versions
 from matscout.cli.doctor.finding import Finding
 
 
@@ -143,87 +138,6 @@ def test_files_with_secrets_are_for_their_owner_alone(tmp_path: Path) -> None:
         (tmp_path / name).chmod(0o600)
     found = tokens.check({"RAY_AUTH_MODE": "token"}, tmp_path, cluster=True)
     assert [f.state for f in found] == ["ok", "ok", "ok"]
-
-
-@contextmanager
-def answering(status: int) -> Iterator[int]:
-    """A web server on the loopback interface that gives everybody the same answer; its port."""
-
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            assert not self.headers.get("Authorization")
-            self.send_response(status)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-@pytest.mark.parametrize(
-    ("status", "state"),
-    [(200, "fail"), (404, "fail"), (500, "fail"), (401, "ok"), (403, "ok")],
-)
-def test_an_unauthenticated_jobs_call_must_be_refused(
-    status: int, state: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with answering(status) as port:
-        found = one(strangers.check(f"http://127.0.0.1:{port}"), "jobs api")
-        assert found.state == state and str(status) in found.said
-        monkeypatch.setattr(strangers, "DOORS", {port: "/api/jobs/"})
-        assert one(strangers.check("ray://127.0.0.1"), "jobs api").state == state
-    if state == "fail":
-        assert "RAY_AUTH_MODE=token" in found.mend
-
-
-def test_where_nobody_answers_nobody_gets_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    with answering(200) as port:
-        pass
-    monkeypatch.setattr(strangers, "DOORS", {port: "/api/jobs/"})
-    jobs, head = strangers.check(f"127.0.0.1:{port}")
-    assert (jobs.state, head.state) == ("ok", "warn")
-    assert strangers.check("auto")[0].state == "warn"
-    assert strangers.check("host:port")[0].state == "warn"
-
-
-def test_a_name_that_is_nobodys_is_not_called_safe(monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody(*_: object, **__: object) -> None:
-        raise socket.gaierror(-2, "Name or service not known")
-
-    monkeypatch.setattr(socket, "create_connection", nobody)
-    assert {f.state for f in strangers.check("clsuter")} == {"warn"}
-
-
-@pytest.mark.parametrize(
-    ("answer", "state"), [("welcome", "fail"), ("AuthenticationError", "ok"), ("", "warn")]
-)
-def test_a_head_must_refuse_a_driver_without_a_token(
-    answer: str, state: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(strangers, "_JOIN", f"print({answer!r})")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
-    with answering(200) as port:
-        monkeypatch.setattr(strangers, "DOORS", {})
-        assert one(strangers.check(f"127.0.0.1:{port}"), "ray head").state == state
-
-
-def test_the_stranger_has_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(strangers, "_JOIN", "import os; print(dict(os.environ))")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
-    monkeypatch.setattr(strangers, "DOORS", {})
-    with answering(200) as port:
-        said = strangers.check(f"127.0.0.1:{port}")[0].said
-    assert TOKEN not in said and "'RAY_AUTH_MODE': 'disabled'" in said
-    assert f"'HOME': '{os.devnull}'" in said
 
 
 def test_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

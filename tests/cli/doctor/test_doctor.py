@@ -45,6 +45,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home without anybody's tokens, with one campaign in it."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(strangers, "DOORS", {})  # whatever else runs on this machine
     (tmp_path / "first.toml").write_text(CONFIG)
     with pytest.raises(SystemExit) as end:
         main(["campaign", "new", "first.toml"])
@@ -116,6 +117,16 @@ def test_the_workers_of_a_cluster_need_no_room_here(
         return next(f.state for f in found if f.what == "threads")
 
     assert (threads(None), threads("head:6379")) == ("warn", "ok")
+
+
+def test_it_knocks_here_where_no_cluster_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+    monkeypatch.setattr(strangers, "check", lambda address: asked.append(address) or [])
+    for run, address in ((None, None), ("first", None), (None, "auto"), ("first", "head:6379")):
+        examine(run, Path("results/runs"), address)
+    assert asked == [None, None, "auto", "head:6379"]
 
 
 def test_without_psycopg_it_says_what_to_install(

@@ -64,11 +64,10 @@ def examine(run: str | None, runs: Path, address: str | None) -> list[Finding]:
         lambda: machine.check_memory(here_too),
         lambda: machine.check_threads(here_too, threads),
         lambda: gpu.check(table.gpus if table and address is None else 0.0),
+        lambda: strangers.check(address),
     ]
     if server is not None:
         checks.append(lambda: _journal(server))
-    if address is not None:
-        checks.append(lambda: strangers.check(address))
     for check in checks:
         found += check()
     return found
