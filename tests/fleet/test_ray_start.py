@@ -6,6 +6,8 @@ import importlib
 import math
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -18,7 +20,8 @@ import pytest
 import ray
 
 from matscout.evaluate.bad_lab import ByOrder
-from matscout.fleet import ray_actors, ray_local, ray_places, ray_slot, running
+from matscout.fleet import ray_actors, ray_places, ray_slot, running
+from matscout.fleet.own_sigterm import own_sigterm
 from matscout.fleet.ray_actors import RayFleet
 from matscout.fleet.ray_places import Found
 from matscout.fleet.ray_slot import TELL_AFTER_S, Slot
@@ -300,7 +303,34 @@ def test_a_head_that_stands_still_holds_no_driver_up(
 def test_ray_answers_no_signal_while_it_starts() -> None:
     """A driver that is asked to end in those seconds ends in order."""
     before, answers = signal.getsignal(signal.SIGTERM), ray._private.utils.set_sigterm_handler
-    with ray_local._undisturbed():
+    with own_sigterm():
         ray._private.utils.set_sigterm_handler(print)
         assert signal.getsignal(signal.SIGTERM) is before
     assert ray._private.utils.set_sigterm_handler is answers
+
+
+SIGNALLED = """
+import os, signal
+from matscout.fleet.ray_local import local_cluster
+
+heard = []
+signal.signal(signal.SIGTERM, lambda *_: heard.append(1))
+shut_down = local_cluster(1, None)
+os.kill(os.getpid(), signal.SIGTERM)
+shut_down()
+os.kill(os.getpid(), signal.SIGTERM)
+assert heard == [1, 1], heard
+"""
+
+
+def test_who_was_to_answer_sigterm_answers_it_beside_ray_and_after_it(tmp_path: Path) -> None:
+    """In C++ Ray prints a trace there, and leaves death behind when it ends."""
+    ended = subprocess.run(
+        [sys.executable, "-c", SIGNALLED],
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "SIGTERM" not in ended.stderr

@@ -14,7 +14,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from ray.exceptions import RayError
 from matscout.errors import InputError, RunFailed, one_line
 from matscout.fleet.environment import environment
 from matscout.fleet.goodbye import say_goodbye
+from matscout.fleet.own_sigterm import own_sigterm
 
 Disconnect = Callable[[], None]
 
@@ -101,7 +101,8 @@ def local_cluster(num_cpus: int, resources: Mapping[str, float] | None = None) -
             constants.ENABLE_RAY_CLUSTER = clusters
 
     def shut_down() -> None:
-        ray.shutdown()
+        with own_sigterm():
+            ray.shutdown()
         shutil.rmtree(home, ignore_errors=True)
         os.close(lock)
 
@@ -121,7 +122,11 @@ def joined_cluster(address: str) -> Disconnect:
             what = one_line(f"cannot connect to Ray at {address}: {error}")[:300]
             raise InputError("run.address", what, "is RAY_AUTH_TOKEN the cluster's?") from None
 
-    return partial(say_goodbye, ray.shutdown)
+    def leave() -> None:
+        with own_sigterm():
+            say_goodbye(ray.shutdown)
+
+    return leave
 
 
 def _require_listener(address: str) -> None:
@@ -193,15 +198,9 @@ def _undisturbed() -> Iterator[None]:
     # Ray prints the death of every worker on stdout, where `--json` output belongs; log_to_driver
     # does not cover that. A death is told in an outcome.
     ray._private.worker._worker_logs_enabled = False
-    # Putting the answer back afterwards is too late: meanwhile, for seconds, Ray would end the driver.
-    utils = ray._private.utils
-    answers, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda handler: None
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            yield
-    finally:
-        utils.set_sigterm_handler = answers
+    with warnings.catch_warnings(), own_sigterm():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
 
 
 def _private_folder() -> tuple[Path, int]:
