@@ -13,10 +13,10 @@ PACKAGE = Path(__file__).parents[1] / "engine" / "matscout"
 
 LEVELS = {
     **dict.fromkeys(
-        "errors clock failpoint process_id seeds finite parameter constraint pool space goal limit trial outcome event".split(),
+        "errors clock failpoint process_id seeds finite json_text parameter constraint pool space goal limit trial outcome event".split(),
         0,
     ),
-    **dict.fromkeys("journal history checkpoint owner wal runfolder".split(), 1),
+    **dict.fromkeys("bounded_read journal history checkpoint owner wal runfolder".split(), 1),
     **dict.fromkeys("journal_store journal_sqlite journal_postgres journal_server".split(), 1),
     **dict.fromkeys("data surrogate acquire models".split(), 2),
     **dict.fromkeys("propose evaluate".split(), 3),
@@ -36,6 +36,7 @@ ONLY_RAY = {
     "fleet/ray_local.py",
     "fleet/ray_members.py",
     "fleet/ray_places.py",
+    "fleet/ray_sigterm.py",
     "cli/bench/overhead.py",
     # What Ray Tune calls, and what it may be told of our trainers: classes of its own kind.
     "tune_bridge/space.py",

@@ -21,9 +21,9 @@ import ray
 
 from matscout.evaluate.bad_lab import ByOrder
 from matscout.fleet import ray_actors, ray_places, ray_slot, running
-from matscout.fleet.own_sigterm import own_sigterm
 from matscout.fleet.ray_actors import RayFleet
 from matscout.fleet.ray_places import Found
+from matscout.fleet.ray_sigterm import own_sigterm
 from matscout.fleet.ray_slot import TELL_AFTER_S, Slot
 from matscout.fleet.running import START_S, Running
 from matscout.outcome import Assignment, Kind, Outcome

@@ -23,7 +23,7 @@ from ray.exceptions import RayError
 from matscout.errors import InputError, RunFailed, one_line
 from matscout.fleet.environment import environment
 from matscout.fleet.goodbye import say_goodbye
-from matscout.fleet.own_sigterm import own_sigterm
+from matscout.fleet.ray_sigterm import own_sigterm
 
 Disconnect = Callable[[], None]
 
