@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from matscout.cli.bench.commands.campaigns import campaigns
+from matscout.cli.bench.commands.crystals import crystals
 from matscout.cli.bench.commands.faults import faults
 from matscout.cli.bench.commands.halide_reference import halide_reference
 from matscout.cli.bench.commands.history import history
@@ -22,7 +23,8 @@ from matscout.cli.bench.commands.utilisation import utilisation
 
 COMMANDS = (
     campaigns, sweeps, lowdata, imbalance, scarcity, transfer,
-    overhead, history, suggestion, latency, load, utilisation, simulate, faults, halide_reference,
+    overhead, history, suggestion, latency, load, utilisation, crystals, simulate, faults,
+    halide_reference,
 )  # fmt: skip
 
 bench = typer.Typer(
