@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from matscout.journal_postgres import PostgresStore
 from matscout.journal_server import address_json, read_address, server_for
 from matscout.journal_sqlite import SqliteStore
 from matscout.journal_store import GENESIS, Row, Store, damaged, newer
+from matscout.json_text import parsed_json
 from matscout.owner import current_owner
 from matscout.runfolder import RunFolder
 
@@ -270,7 +270,7 @@ class Journal:
             if chain != digest:
                 raise self._damaged(seq, "does not match its hash")
             try:
-                event = Event(_KINDS[kind], trial, attempt, json.loads(body), seq, time)
+                event = Event(_KINDS[kind], trial, attempt, parsed_json(body), seq, time)
             except (ValueError, KeyError) as error:
                 raise self._damaged(seq, f"cannot be read ({error})") from None
             yield event, chain

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from matscout.bounded_read import read_bounded
 from matscout.errors import InputError, JournalUnavailable, one_line
 from matscout.runfolder import RunFolder
 
@@ -100,7 +101,7 @@ def address_json(server: Server, schema: str) -> bytes:
 def read_address(folder: RunFolder) -> tuple[Server, str]:
     """The server and the schema that hold the journal of the run in `folder`."""
     try:
-        said = json.loads(folder.address.read_text())
+        said = json.loads(read_bounded(folder.address))
         url, schema = str(said["url"]), str(said["schema"])
         if not _SCHEMA.fullmatch(schema):
             raise ValueError("schema")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from matscout.json_text import parsed_json
 from matscout.trial import Params
 
 
@@ -84,7 +85,7 @@ class Outcome:
     @classmethod
     def from_json(cls, text: str) -> Outcome:
         """The outcome that `to_json` wrote; ValueError if it is anything else."""
-        raw: Any = json.loads(text)
+        raw: Any = parsed_json(text)
         if not isinstance(raw, dict):
             raise ValueError("an outcome is a JSON object")
         try:

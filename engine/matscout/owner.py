@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from matscout.errors import InputError
+from matscout.json_text import parsed_json
 from matscout.process_id import exists
 
 _TELLS_S = 1.0
@@ -129,7 +130,7 @@ def _locked(file: IO[str]) -> bool:
 def _names_the_living(text: str) -> bool:
     """Whether it names an owner that is alive, as far as can be told from here."""
     try:
-        owner = json.loads(text)
+        owner = parsed_json(text)
         return bool(owner["host"] != socket.gethostname() or exists(int(owner["pid"])))
     except (ValueError, KeyError, TypeError, OverflowError, OSError):
         return False
@@ -137,7 +138,7 @@ def _names_the_living(text: str) -> bool:
 
 def _who(text: str) -> str:
     try:
-        owner = json.loads(text)
+        owner = parsed_json(text)
         return f"host {owner['host']}, process {int(owner['pid'])}"
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return "another process"

@@ -102,6 +102,17 @@ def test_a_person_is_told_why(home: Path, matscout: Matscout) -> None:
     assert "of 2 outer folds" in said.out and "inner was too good by" in said.out
 
 
+def test_a_trial_whose_predictions_are_damaged_is_no_candidate(
+    home: Path, matscout: Matscout
+) -> None:
+    write(home)
+    found(matscout, "average")
+    (path,) = home.glob("results/runs/*outer-1*/work/trial-000002-01/predictions.csv")
+    path.write_text("row,fold\n")
+    folds = found(matscout, "average")["folds"]
+    assert sum("without trial 2 (its" in fold["why"] for fold in folds) == 1
+
+
 @pytest.mark.parametrize(
     ("select", "more", "what"),
     [

@@ -158,6 +158,24 @@ def test_a_sweep_predicts_by_the_mean_of_its_best_three(
     assert found["rows"]["prediction"] == pytest.approx(np.mean(each, axis=0))
 
 
+def test_a_damaged_file_of_predictions_takes_its_trial_out_of_the_mean(
+    home: Path, matscout: Matscout, dummy_alone: None
+) -> None:
+    write(home, RIDGE)
+    assert matscout("sweep", "sweep.toml").code == 0
+    words = ("predict", "sweep", "new.csv", "--force", "--json")
+    best = json.loads(matscout(*words).out)["members"][0]["trial"]
+    path = home / f"results/runs/sweep/work/trial-{best:06d}-01/predictions.csv"
+    text = path.read_text()
+    for cut in ("", text[: len(text) // 2], text[: text.rindex("\n", 0, -1) + 1]):
+        path.write_text(cut)
+        said = matscout(*words)
+        assert said.code == 0, said.err
+        found = json.loads(said.out)
+        assert best not in [member["trial"] for member in found["members"]]
+        assert f"without trial {best} (its predictions.csv is missing" in found["why"]
+
+
 def record(home: Path, run: str, members: list[dict[str, Any]], **more: Any) -> None:
     digest = hashlib.sha256((home / "t.csv").read_bytes()).hexdigest()
     trainer = {

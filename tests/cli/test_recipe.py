@@ -79,6 +79,23 @@ def test_from_a_table_to_a_card_and_again(home: Path, matscout: Matscout) -> Non
     assert (folder / "card.md").is_file()
 
 
+def test_a_trial_whose_predictions_are_damaged_is_no_member(home: Path, matscout: Matscout) -> None:
+    write(home)
+    found(matscout)
+    runs = home / "results" / "runs"
+    (runs / "few" / "members.json").unlink()
+    (runs / "few-outer-1" / "outer.json").write_text("[" * 100_000)
+    for run in ("few", "few-outer-1"):
+        (runs / run / "work" / "trial-000000-01" / "predictions.csv").write_bytes(b"")
+    (runs / "few" / "card.md").unlink()
+    found(matscout)
+    outer = json.loads((runs / "few-outer-1" / "outer.json").read_text())
+    for said in (outer, json.loads((runs / "few" / "members.json").read_text())):
+        assert said["members"] and all(member["trial"] != 0 for member in said["members"])
+    without = "without trial 0 (its predictions.csv is missing or damaged)"
+    assert without in outer["why"] and without in (runs / "few" / "card.md").read_text()
+
+
 def test_classes_are_cut_where_out_of_fold_scores_say(home: Path, matscout: Matscout) -> None:
     write(home, classes=True)
     whole = found(matscout, "--trials", "2")

@@ -79,7 +79,7 @@ def test_what_cannot_be_looked_at_is_looked_at_later(
         raise OSError(errno.EMFILE, "Too many open files", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", short)
+        patch.setattr("matscout.fleet.outbox.read_bounded", short)
         assert made_up.settled() == []
     clock.now_s += LATE_LOOK_S
     assert made_up.settled() == [RESULT]

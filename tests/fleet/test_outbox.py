@@ -234,7 +234,7 @@ def test_what_cannot_be_looked_at_is_neither_forgotten_nor_called_broken(
         raise OSError(errno.EMFILE, "Too many open files", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "read_bytes", short)
+        patch.setattr("matscout.fleet.outbox.read_bounded", short)
         with pytest.raises(OSError, match="Too many open files"):
             outbox.read(3, 1)
         with pytest.raises(OSError, match="Too many open files"):

@@ -8,7 +8,6 @@ and equal). A pack whose hash does not fit is left aside, and its records are ma
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 import struct
@@ -18,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save
+
+from matscout.json_text import parsed_json
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ def _mapped(path: Path) -> dict[str, np.ndarray]:
     (length,) = struct.unpack("<Q", raw[:8].tobytes())
     if length > _MAX_HEADER or 8 + length > len(raw):
         raise ValueError("no header")
-    header = json.loads(raw[8 : 8 + length].tobytes())
+    header = parsed_json(raw[8 : 8 + length].tobytes())
     data = np.asarray(raw)[8 + length :]
     found = {}
     for name, about in header.items():

@@ -12,6 +12,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from matscout.json_text import parsed_json
+
 
 @dataclass(frozen=True, slots=True)
 class Phase:
@@ -31,7 +33,7 @@ class Phase:
     @classmethod
     def from_json(cls, text: str) -> Phase:
         """The phase that `to_json` wrote; ValueError if it is anything else."""
-        raw = json.loads(text)
+        raw = parsed_json(text)
         try:
             return cls(**raw)
         except TypeError as error:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from matscout.bounded_read import read_bounded
 from matscout.data.sealed_share import parts_of
 from matscout.data.splits import GROUPED, Fold, split
 from matscout.data.tables import Table
@@ -23,6 +24,7 @@ from matscout.data.whole_file import write_new, write_whole
 from matscout.errors import InputError
 
 SCHEMA = 1
+MAX_BYTES = 2**20
 KINDS = ("kfold", "stratified", "grouped", "stratified_grouped")
 
 
@@ -101,7 +103,7 @@ def read_seal(path: str | Path) -> Seal:
     """What a seal says. Raises InputError for a file that is none."""
     path = Path(path)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(read_bounded(path, MAX_BYTES))
         schema = raw.pop("schema")
         found = Seal(**raw)
     except FileNotFoundError:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from matscout.bounded_read import read_bounded
 from matscout.data.growth import check_growth, csv_weight
 from matscout.data.table_files import reader_for
 from matscout.errors import InputError, did_you_mean
@@ -69,21 +71,20 @@ def read_text_table(path: Path, header: Sequence[str] | None = None) -> TextTabl
 
 def _read_csv(path: Path, header: Sequence[str] | None) -> TextTable:
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise InputError(
-                str(path), f"{size:,} bytes; a table may have {MAX_BYTES:,}", "take fewer rows"
-            )
-        text = path.read_text(encoding="utf-8-sig")
+        data = read_bounded(path, MAX_BYTES)
+        text = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8-sig").read()
     except FileNotFoundError:
         raise InputError(str(path), "no such file", "check the path") from None
     except UnicodeDecodeError as error:
         raise InputError(str(path), f"not UTF-8 at byte {error.start}", "save as UTF-8") from None
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            what = f"too large; a table may have {MAX_BYTES:,} bytes"
+            raise InputError(str(path), what, "take fewer rows") from None
         raise InputError(
             str(path), f"cannot be read ({error.strerror})", "check the path"
         ) from None
-    check_growth(csv_weight(text), size, str(path), "take fewer rows")
+    check_growth(csv_weight(text), len(data), str(path), "take fewer rows")
     csv.field_size_limit(MAX_BYTES)  # Python's own, 128 KiB, is a structure of some 400 sites
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows, lines = [], []

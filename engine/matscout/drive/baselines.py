@@ -7,7 +7,9 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from matscout.bounded_read import read_bounded
 from matscout.checkpoint import write_durably
+from matscout.json_text import parsed_json
 from matscout.runfolder import RunFolder
 
 _SAID = {"dummy": "a dummy", "linear": "a linear model", "random forest": "a random forest"}
@@ -71,7 +73,7 @@ def keep_baselines(
 def read_baselines(folder: RunFolder) -> Mapping[str, Any]:
     """What `keep_baselines` wrote; empty where there is nothing, or nothing that can be read."""
     try:
-        found = json.loads(folder.baselines.read_text(encoding="utf-8"))
+        found = parsed_json(read_bounded(folder.baselines))
         sound = (
             isinstance(found["digest"], str)
             and isinstance(found["target"], str)

@@ -14,16 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from matscout.bounded_read import read_bounded
 from matscout.data.table_digest import table_digest
 from matscout.drive.baselines import read_baselines
-from matscout.drive.nested_select import (
-    check_trainer,
-    has_predictions,
-    predicted,
-    predictions_of,
-    read_predictions,
-    tried_of,
-)
+from matscout.drive.left_behind import Predictions, left_by, whole_ones
+from matscout.drive.nested_select import check_trainer, predicted, tried_of
 from matscout.errors import InputError, RunFailed
 from matscout.evaluate.choose import check_rule, choose
 from matscout.evaluate.predicting import Member, Predicted
@@ -63,7 +58,7 @@ def read_members(folder: RunFolder) -> Recorded | None:
     """None where there is no such file; InputError for one that is none of ours."""
     path = folder.root / FILE
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(read_bounded(path))
         members = tuple(
             Member(
                 None if m["trial"] is None else int(m["trial"]), dict(m["params"]), int(m["seed"])
@@ -142,16 +137,16 @@ def choose_members(
     if rule == "none":
         return untuned
     known = [t for t in feasible_trials(history) if value_of(t, target) is not None]
-    trials = [t for t in known if has_predictions(folder, t)]
+    whole, without = whole_ones(folder, known)
     with tempfile.TemporaryDirectory(prefix="matscout-members-") as scratch:
         default = predicted(trainer, {}, seed, Path(scratch))
-    tried = tried_of(folder, trials, default, trainer)
+    tried = tried_of(folder, whole, default, trainer)
     found = choose(rule, tried, trainer.data.metric, seed)
     if not found.members:
-        return Members(untuned.members, found.why)
-    taken = [trials[place] for place in found.members]
+        return Members(untuned.members, found.why + without)
+    taken = [whole[place][0] for place in found.members]
     members = tuple(Member(t.id, dict(t.params), trial_seed(seed, t.id)) for t in taken)
-    return Members(members, found.why)
+    return Members(members, found.why + without)
 
 
 def check_left(
@@ -181,24 +176,21 @@ def deviation(
     worst = math.nan
     for member, again in zip(members, made.refitted, strict=True):
         left = _left(folder, history, member)
-        for number, said in again.items() if left is not None else ():
+        if left is None:
+            continue
+        for number, said in again.items():
             then = left[2][ends[number] - len(said) : ends[number]]
             if len(then) == len(said):
                 worst = float(np.nanmax([worst, np.max(np.abs(then - said))]))
     return worst
 
 
-def _left(folder: RunFolder, history: History, member: Member) -> Any:
-    """Rows, truths and predictions that the member's trial left, or None."""
+def _left(folder: RunFolder, history: History, member: Member) -> Predictions | None:
+    """What the member's trial left, or None."""
     if member.trial is None or not 0 <= member.trial < len(history.trials):
         return None
     trial = history.trials[member.trial]
-    if dict(trial.params) != dict(member.params) or not has_predictions(folder, trial):
-        return None
-    try:
-        return read_predictions(predictions_of(folder, trial))
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
+    return left_by(folder, trial) if dict(trial.params) == dict(member.params) else None
 
 
 def _usual(options: Mapping[str, Any], target: str) -> str:

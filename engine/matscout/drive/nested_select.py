@@ -4,11 +4,10 @@ scores on rows that the sweep never saw. The predictions are those that each tri
 
 from __future__ import annotations
 
-import csv
 import math
 import tempfile
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matscout.data.split_names import GROUPED
+from matscout.drive.left_behind import (
+    FILE,
+    Predictions,
+    predictions_of,
+    read_predictions,
+    whole_ones,
+)
 from matscout.drive.nested import SAME_QUESTION, OuterFold, comparable
 from matscout.errors import InputError, RunFailed
 from matscout.evaluate.base import Context
@@ -31,7 +37,6 @@ from matscout.trial import Params, Trial
 Array = NDArray[np.float64]
 
 SPLITS = ("kfold", "repeated", "stratified", "grouped")
-_FILE = "predictions.csv"
 
 
 def check_trainer(rule: str, options: Mapping[str, Any], target: str) -> None:
@@ -78,13 +83,13 @@ def select_outside(
         lacking = "keeps the limits" if history.limits and history.completed else "has a value"
         raise RunFailed(f"{run}: no trial {lacking}, so there is nothing to judge")
     known = [t for t in feasible_trials(history) if value_of(t, target) is not None]
-    trials = [t for t in known if has_predictions(folder, t)]
+    whole, without = whole_ones(folder, known)
     with tempfile.TemporaryDirectory(prefix="matscout-select-") as scratch:
         work = Path(scratch)
         default = predicted(inside, {}, seed, work / "default")
-        tried = tried_of(folder, trials, default, inside)
+        tried = tried_of(folder, whole, default, inside)
         found = choose(rule, tried, metric, seed)
-        members = [trials[m] for m in found.members]
+        members = [whole[m][0] for m in found.members]
         _, truth, plain = predicted(outside, {}, trial_seed(seed, best.id), work / "untuned")
         guesses = [
             predicted(outside, t.params, trial_seed(seed, t.id), work / f"trial-{t.id}")[2]
@@ -98,15 +103,17 @@ def select_outside(
     params: tuple[Params, ...] = tuple(dict(t.params) for t in members)
     first = params[0] if params else {}
     alike = comparable(inside, target)
-    return OuterFold(run, first, inner, outer, untuned, params[1:], found.why, alike)
+    return OuterFold(run, first, inner, outer, untuned, params[1:], found.why + without, alike)
 
 
 def tried_of(
     folder: RunFolder,
-    trials: list[Trial],
-    default: tuple[Array, Array, Array],
+    whole: Sequence[tuple[Trial, Predictions]],
+    default: Predictions,
     inside: TabularTrainer,
 ) -> Tried:
+    """Of the trials of `whole`, and what each has left. Raises RunFailed where that is about other rows
+    than `default` is."""
     rows, truth, guess = default
     place, repeat = _places(rows)
     count, depth = int(place.max()) + 1, int(repeat.max()) + 1
@@ -117,8 +124,7 @@ def tried_of(
         return out
 
     guesses = []
-    for trial in trials:
-        own, _, values = read_predictions(predictions_of(folder, trial))
+    for trial, (own, _, values) in whole:
         if not np.array_equal(own, rows):
             what = f"{predictions_of(folder, trial)}: other rows than those of the untuned model"
             raise RunFailed(f"{what}; sweep again under another --name")
@@ -146,27 +152,8 @@ def _places(rows: Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return place, repeat
 
 
-def predicted(
-    trainer: TabularTrainer, params: Params, seed: int, work: Path
-) -> tuple[Array, Array, Array]:
-    """Rows, truths and predictions of all judged rows, fold after fold."""
+def predicted(trainer: TabularTrainer, params: Params, seed: int, work: Path) -> Predictions:
+    """What the trainer leaves of these params."""
     for _ in trainer.evaluate(params, Context(seed=seed, workdir=work)):
         pass
-    return read_predictions(work / _FILE)
-
-
-def read_predictions(path: Path) -> tuple[Array, Array, Array]:
-    with open(path, newline="", encoding="utf-8") as file:
-        lines = list(csv.DictReader(file))
-    row, truth, guess = (
-        np.array([float(line[name]) for line in lines]) for name in ("row", "truth", "prediction")
-    )
-    return row, truth, guess
-
-
-def predictions_of(folder: RunFolder, trial: Trial) -> Path:
-    return folder.work(trial.id, trial.answered[0]) / _FILE
-
-
-def has_predictions(folder: RunFolder, trial: Trial) -> bool:
-    return bool(trial.answered) and predictions_of(folder, trial).is_file()
+    return read_predictions(work / FILE)

@@ -16,20 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from matscout.bounded_read import read_bounded
 from matscout.checkpoint import write_durably
-from matscout.drive.nested_select import (
-    has_predictions,
-    predicted,
-    predictions_of,
-    read_predictions,
-    tried_of,
-)
+from matscout.drive.left_behind import whole_ones
+from matscout.drive.nested_select import predicted, tried_of
 from matscout.drive.recipe_plan import Plan
 from matscout.errors import RunFailed
 from matscout.evaluate.baselines import baselines
 from matscout.evaluate.choose import blend, choose
 from matscout.evaluate.trainer_tabular import TabularTrainer
 from matscout.history import History
+from matscout.json_text import parsed_json
 from matscout.models.imbalance.threshold import METRICS as TUNABLE
 from matscout.models.imbalance.threshold import tuned
 from matscout.propose.observations import feasible_trials, value_of
@@ -97,12 +94,14 @@ def chosen(
     not trained on. RunFailed where no trial has a value."""
     target = history.targets[0]
     known = [t for t in feasible_trials(history) if value_of(t, target) is not None]
-    trials = [t for t in known if has_predictions(folder, t)]
-    if not trials:
+    if not known:
         raise RunFailed(f"{folder.name}: no trial has a value, so there is nothing to choose from")
-    first = min(trials, key=lambda t: t.id)
-    default = read_predictions(predictions_of(folder, first))
-    tried = tried_of(folder, trials, default, inside)
+    whole, without = whole_ones(folder, known)
+    if not whole:
+        raise RunFailed(f"{folder.name}: nothing to choose from{without}")
+    trials = [trial for trial, _ in whole]
+    first, default = min(whole, key=lambda one: one[0].id)
+    tried = tried_of(folder, whole, default, inside)
     found = choose(rule, tried, plan.ranked, seed)
     places = found.members or (trials.index(first),)
     members = tuple(
@@ -115,7 +114,7 @@ def chosen(
         threshold = _threshold(plan, guess, tried.truth)
     inner = float(np.mean([_score(plan, tried.truth, one, threshold) for one in guesses]))
     return Chosen(
-        members, threshold, inner, found.honest, len(trials), found.why,
+        members, threshold, inner, found.honest, len(trials), found.why + without,
         np.unique(default[0]), tried.truth, guess,
     )  # fmt: skip
 
@@ -179,14 +178,14 @@ def write_outer(folder: RunFolder, found: Outside) -> None:
 def read_outer(folder: RunFolder) -> Outside | None:
     """What an earlier sitting has written, or None."""
     try:
-        raw = json.loads((folder.root / OUTER).read_text(encoding="utf-8"))
+        raw = parsed_json(read_bounded(folder.root / OUTER))
         raw["members"] = tuple(Member(**one) for one in raw["members"])
         for name in ("rows", "truth", "guess"):
             raw[name] = tuple(raw[name])
         for name in ("half", "half90"):
             raw[name] = float("nan") if raw[name] is None else raw[name]
         return Outside(**raw)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

@@ -15,6 +15,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from matscout.bounded_read import read_bounded
 from matscout.checkpoint import write_durably
 from matscout.clock import Clock, SystemClock
 from matscout.drive.absorb import given_up
@@ -32,6 +33,7 @@ from matscout.fleet.base import Fleet
 from matscout.fleet.outbox import Outbox
 from matscout.history import History
 from matscout.journal import Journal
+from matscout.json_text import parsed_json
 from matscout.limit import Limit
 from matscout.outcome import Outcome
 from matscout.pool import Pool
@@ -318,7 +320,7 @@ def _space(folder: RunFolder, raw: Mapping[str, Any]) -> Space:
     if "pool" not in raw:
         return Space.from_dict(raw)
     try:
-        data = folder.pool.read_bytes()
+        data = read_bounded(folder.pool)
     except OSError as error:
         raise InputError(str(folder.pool), f"cannot be read ({error.strerror})") from None
     if hashlib.sha256(data).hexdigest() != raw["pool"]["sha256"]:
@@ -327,7 +329,7 @@ def _space(folder: RunFolder, raw: Mapping[str, Any]) -> Space:
             "is not the pool that this run was made with",
             "restore it from a copy",
         )
-    content = json.loads(data)
+    content = parsed_json(data)
     columns = {name: tuple(column) for name, column in content["columns"].items()}
     kinds = content.get("kinds", {})  # absent where every feature is a number
     return Space(pool=Pool(tuple(content["ids"]), columns, tuple(content["features"]), kinds))

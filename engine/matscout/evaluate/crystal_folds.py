@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,7 +19,7 @@ from matscout.evaluate.crystal_networks import Networks
 from matscout.evaluate.crystal_tasks import task_scores
 from matscout.evaluate.keeper import Keeper
 from matscout.evaluate.lockstep import Lockstep, NetworkFold
-from matscout.evaluate.trainer_options import write_predictions
+from matscout.evaluate.trainer_options import write_beside, write_predictions
 from matscout.trial import Measurement, Report
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def by_epochs(
     more = beliefs.values() if beliefs else task_scores(trainer, data, parts)
     measured = replace(measured, values={**more, **measured.values})
     if more:  # for whoever reads predictions.csv beside it
-        write_beside(context, "scores.json", measured.values)
+        _write_beside(context, "scores.json", measured.values)
     yield measured
 
 
@@ -78,14 +77,10 @@ def write_throughput(parts: Sequence[NetworkFold], seconds: float, context: Cont
     rate = seen / seconds if seconds > 0 else 0.0
     log.info("trial %d: %.0f structures/s on %s", context.trial, rate, context.device)
     about = {"structures": seen, "seconds": seconds, "structures_per_s": rate}
-    write_beside(context, "throughput.json", {**about, "device": context.device})
+    _write_beside(context, "throughput.json", {**about, "device": context.device})
 
 
-def write_beside(context: Context, name: str, about: Mapping[str, float | str]) -> None:
+def _write_beside(context: Context, name: str, about: Mapping[str, float | str]) -> None:
     """A file of JSON in the attempt's folder, if it has one."""
-    if context.workdir is None:
-        return
-    context.workdir.mkdir(parents=True, exist_ok=True)
-    draft = context.workdir / f".{name}.{os.getpid()}"
-    draft.write_text(json.dumps(dict(about)) + "\n", encoding="utf-8")
-    os.replace(draft, context.workdir / name)
+    if context.workdir is not None:
+        write_beside(context.workdir, name, json.dumps(dict(about)) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from matscout.bounded_read import read_bounded
 from matscout.checkpoint import sync_folder, write_durably
 from matscout.data.halide_crystals import AX_PROTOTYPES, BX2_PROTOTYPES, Prototype
 from matscout.data.halide_phases import Phase, shipped_phases
@@ -65,7 +66,7 @@ class ReferencePhases:
         if self._folder is None:
             return None
         try:
-            return Phase.from_json((self._folder / f"{formula}.json").read_text())
+            return Phase.from_json(read_bounded(self._folder / f"{formula}.json").decode())
         except (OSError, ValueError):
             return None
 

@@ -21,6 +21,7 @@ from matscout.data.prototypes import Substituted, substituted
 from matscout.errors import ExperimentFailed
 from matscout.evaluate.chgnet_potential import MODEL, potential
 from matscout.evaluate.eos import find_eos
+from matscout.json_text import parsed_json
 from matscout.models.neighbors import structure_key
 
 POINT = ("energy_eV_atom", "magmom_muB_atom")
@@ -171,10 +172,10 @@ def _line(key: str, values: Values) -> str:
 
 def _parsed(line: str) -> tuple[str, Values] | None:
     try:
-        raw = json.loads(line)
+        raw = parsed_json(line)
         if hashlib.sha256(raw["body"].encode()).hexdigest() != raw["sha256"]:
             return None
-        body = json.loads(raw["body"])
+        body = parsed_json(raw["body"])
         return str(body["key"]), {str(k): float(v) for k, v in body["values"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
+import io
 import json
 import math
 import os
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from matscout.checkpoint import sync_folder, write_durably
 from matscout.data.split_names import REPEATED
 from matscout.data.spreadsheet import safe
 from matscout.errors import InputError, did_you_mean
@@ -198,12 +200,20 @@ def write_predictions(
     if workdir is None:
         return
     beside = more or {}
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(["row", "fold", "truth", "prediction", *beside])
+    for place, (row, fold, truth, prediction) in enumerate(rows):
+        own = [repr(float(column[place])) for column in beside.values()]
+        writer.writerow([safe(names[row]), fold, repr(truth), repr(prediction), *own])
+    write_beside(workdir, "predictions.csv", file.getvalue())
+
+
+def write_beside(workdir: Path, name: str, text: str) -> None:
+    """A file in the attempt's folder, on disk before the trial is acknowledged. OSError where the disk
+    refuses."""
     workdir.mkdir(parents=True, exist_ok=True)
-    draft = workdir / f".predictions.{os.getpid()}"
-    with open(draft, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["row", "fold", "truth", "prediction", *beside])
-        for place, (row, fold, truth, prediction) in enumerate(rows):
-            own = [repr(float(column[place])) for column in beside.values()]
-            writer.writerow([safe(names[row]), fold, repr(truth), repr(prediction), *own])
-    os.replace(draft, workdir / "predictions.csv")
+    draft = workdir / f".{name}.{os.getpid()}"
+    write_durably(draft, text.encode())
+    os.replace(draft, workdir / name)
+    sync_folder(workdir)

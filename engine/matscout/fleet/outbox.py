@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from matscout.bounded_read import read_bounded
 from matscout.checkpoint import sync_folder, write_durably
 from matscout.evaluate.descriptors import is_short
 from matscout.failpoint import failpoint
@@ -140,7 +141,7 @@ class Outbox:
 
 
 def _read(path: Path) -> Outcome:
-    record = json.loads(path.read_bytes())
+    record = json.loads(read_bounded(path))
     if not isinstance(record, dict) or not isinstance(record.get("outcome"), str):
         raise ValueError("not an outbox record")
     if _sha256(record["outcome"]) != record.get("sha256"):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from matscout.json_text import parsed_json
 from matscout.trial import Params, Trial, Value
 
 RETUNED = "retuned"
@@ -49,7 +50,7 @@ class Decision:
     @classmethod
     def from_text(cls, text: str) -> Decision:
         """Raises ValueError, KeyError or TypeError where it is no decision."""
-        raw: dict[str, Any] = json.loads(text)
+        raw: dict[str, Any] = parsed_json(text)
         tried = tuple((dict(params), float(score)) for params, score in raw["tried"])
         numbers = {k: math.nan if raw[k] is None else float(raw[k]) for k in ("gain", "share")}
         return cls(

@@ -23,6 +23,7 @@ from matscout.errors import InputError, JournalUnavailable
 from matscout.event import SCHEMA, Event, EventKind
 from matscout.history import History
 from matscout.journal import Journal
+from matscout.json_text import parsed_json
 from matscout.outcome import Outcome
 from matscout.runfolder import RunFolder, checked_name
 from matscout.trial import Trial
@@ -226,7 +227,7 @@ def _run_folder(path: Path) -> RunFolder:
 def _events(text: str, where: str) -> list[Event]:
     mend = "restore an earlier experiment folder"
     try:
-        raw = json.loads(text)
+        raw = parsed_json(text)
         schema, digest, rows = raw["matscout"]["schema"], raw["matscout"]["sha256"], raw["events"]
         if schema > SCHEMA:
             raise InputError(where, f"was written by a newer matscout (schema {schema})", "update")
@@ -237,5 +238,5 @@ def _events(text: str, where: str) -> list[Event]:
             Event(EventKind(kind), trial, attempt, body, seq, when)
             for seq, (kind, trial, attempt, body, when) in enumerate(rows, start=1)
         ]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(where, f"is no state of a matscout search ({error!s:.80})", mend) from None

@@ -7,7 +7,6 @@ ends, that the other does not.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,9 @@ from typing import Any
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.utils import flatten_dict
+
+from matscout.bounded_read import read_bounded
+from matscout.json_text import parsed_json
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,17 @@ def remembered(folder: Path) -> list[Remembered] | None:
     if newest is None:
         return None
     try:
-        rows = json.loads(newest.read_text())["trial_data"]
-        return [_remembered(json.loads(state), json.loads(told)) for state, told in rows]
-    except (OSError, ValueError, KeyError, TypeError):
+        rows = parsed_json(read_bounded(newest))["trial_data"]
+        return [_remembered(parsed_json(state), parsed_json(told)) for state, told in rows]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def _remembered(state: Mapping[str, Any], told: Mapping[str, Any]) -> Remembered:
+    id, status, config = state["trial_id"], state["status"], state["config"]
+    if not (isinstance(id, str) and isinstance(status, str) and isinstance(config, dict)):
+        raise TypeError("no trial of Tune's")
     last = told.get("last_result")
     # Tune writes NaN and whatever else is no JSON in its own way; such a value is no result.
     result = flatten_dict(last) if isinstance(last, dict) and last else None
-    return Remembered(state["trial_id"], state["status"], state["config"], result)
+    return Remembered(id, status, config, result)

@@ -14,6 +14,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.result import DEFAULT_METRIC, TRAINING_ITERATION
 from ray.tune.search import Searcher
 
+from matscout.bounded_read import read_bounded
 from matscout.cli import registry
 from matscout.drive.config import Part
 from matscout.drive.prune import Pruner
@@ -247,7 +248,7 @@ class MatscoutSearch(Searcher):
 
     def _take_up(self, path: Path, trials: list[Remembered] | None) -> None:
         try:
-            text = path.read_text()
+            text = read_bounded(path).decode()
             self._kept = Record.from_json(text, self._spec(), str(path), self._run)
         except (OSError, UnicodeDecodeError) as error:
             self._broken = InputError(str(path), f"cannot be read ({error!s:.80})")

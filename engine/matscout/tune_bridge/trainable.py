@@ -15,6 +15,7 @@ from typing import Any
 import ray
 from ray.tune import Trainable
 
+from matscout.bounded_read import read_bounded
 from matscout.checkpoint import Checkpoint, CheckpointStore, write_durably
 from matscout.cli import registry
 from matscout.drive.config import Part, parse_config, read_toml
@@ -22,6 +23,7 @@ from matscout.errors import InputError, RunFailed
 from matscout.evaluate.base import Context
 from matscout.evaluate.trainer_options import TrainerOptions
 from matscout.fleet.lent import lent_device
+from matscout.json_text import parsed_json
 from matscout.models.perturb import check_perturbation, perturbed
 from matscout.trial import Measurement, Report
 from matscout.tune_bridge.ending import FINISHED
@@ -121,7 +123,7 @@ class TrainerTrainable(Trainable):
         """Go on from `save_checkpoint`, of this trial or of one that it is to be like."""
         folder, warnings = Path(checkpoint), list[str]()
         try:
-            about = json.loads((folder / ABOUT).read_text())
+            about = parsed_json(read_bounded(folder / ABOUT))
             params, seed, step = about["params"], about["seed"], about["step"]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunFailed(f"{folder / ABOUT} cannot be read ({error!s:.80})") from None

@@ -17,6 +17,9 @@ Result = dict[str, Any]
 _LISTS = re.compile(r"\[[-0-9.,\snulle+]*\]")
 """Lists of numbers: on one line, or a file of curves has a line for every point."""
 
+_SHAPELESS = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError)
+"""What a page runs into where a result holds something else than it does."""
+
 
 def show(
     result: Result, table: Callable[[Result], str], json: bool, out: Path | None = None
@@ -39,8 +42,14 @@ def render(
     load: Callable[[Path], Result],
     page: Callable[[Result], str],
 ) -> None:
-    """What an earlier benchmark wrote, as a page: into `out`, or printed."""
-    text = page(load(file))
+    """What an earlier benchmark wrote, as a page: into `out`, or printed. InputError for a file that
+    lacks what the page tells of.
+    """
+    try:
+        text = page(load(file))
+    except _SHAPELESS as error:
+        what = f"is not what --out has written ({type(error).__name__}: {error!s:.80})"
+        raise InputError(str(file), what, "make it anew") from error
     if out is None:
         print(text, end="")
     elif out.absolute() == file.absolute():

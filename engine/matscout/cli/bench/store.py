@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
+from matscout.bounded_read import read_bounded
 from matscout.cli.bench.shown import write
 from matscout.drive.run import versions, versions_changed
 from matscout.errors import InputError
+from matscout.json_text import parsed_json
 
 Result = dict[str, Any]
+
+MAX_BYTES = 256 * 2**20
+"""Of a result: the longest so far has three million."""
 
 
 class Store:
@@ -61,7 +65,7 @@ def loaded(
     """What that benchmark has written: a table of tables with these keys. InputError where it did
     not, or where `part` of it, a plural, has a name that is not `known` here."""
     try:
-        result = json.loads(path.read_text(encoding="utf-8"))
+        result = parsed_json(read_bounded(path, MAX_BYTES))
     except OSError as error:
         raise InputError(str(path), f"cannot be read ({error.strerror})") from None
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -62,6 +63,19 @@ FILES = {
     "results.csv": "id,y,y_sem,status,reason\na,1.5,0.1,,\nb,,,failed,cracked\nc,2,,,\n",
     "table.csv": "name,x,kind,y\n"
     + "".join(f"n{i},{i * 0.7:.2f},{'ab'[i % 2]},{i % 5 + 0.5}\n" for i in range(24)),
+    "table.json": '{"columns": ["name", "x", "kind", "y"], "index": [0], "data": ['
+    + ", ".join(f'["n{i}", {i * 0.7:.2f}, "k{i % 2}", {i % 5 + 0.5}]' for i in range(24))
+    + "]}",
+    "table.jsonl": "".join(
+        f'{{"name": "n{i}", "x": {i * 0.7:.2f}, "kind": "k{i % 2}", "y": {i % 5 + 0.5}}}\n'
+        for i in range(24)
+    ),
+    "new.csv": "id,x,kind,y\n=1+1,0.3,a,\nq,9.5,b,2.5\nr,40,c,\n",
+    "faults.json": '{"figures": {"R9 sqlite process": {"promise": "Jumps of the clock do nothing",'
+    ' "test": "It jumps", "tried": 3, "kept": 3, "lost": 0, "doubled": 0, "said": "",'
+    ' "numbers": {"s": 1.5}, "holds": true, "rounds": 3, "full": 8, "seed": 0, "seconds": 1.5,'
+    ' "command": "matscout"}}, "broken": [], "cores": 2,'
+    ' "kernel": "6.1", "versions": {"python": "3.12.1"}}',
     "seal.json": '{"schema": 1, "table": "ab", "rows": 24, "kind": "kfold", "parts": 5, "seed": 0}',
     "crystal.cif": "data_x\n_cell_length_a 4\n_cell_length_b 4\n_cell_length_c 4\n_cell_angle_alpha 90\n"
     "_cell_angle_beta 90\n_cell_angle_gamma 90\n_symmetry_space_group_name_H-M 'P 1'\nloop_\n"
@@ -153,6 +167,42 @@ def _structure(name: str, kind: str) -> Call:
     return call
 
 
+def _parquet(place: Path) -> None:
+    """What runs inside the bounded child (data/parquet_child.py), without the child."""
+    from matscout.data.bounded_child import Refused
+    from matscout.data.parquet_child import answer
+
+    said = answer([str(place / "table.parquet"), 2**20, 2**24])
+    if isinstance(said, Refused):
+        raise InputError("table.parquet", said.what, said.mend)
+
+
+def _new_rows(place: Path) -> None:
+    """What `predict` reads; it fits nothing before."""
+    from matscout.evaluate.predicting import shown_to
+    from matscout.evaluate.predicting_rows import read_new_rows
+    from matscout.evaluate.trainer_tabular import TabularTrainer
+
+    trainer = TabularTrainer(
+        table=place / "table.csv", predict="y", inputs=("x", "kind"), model="ridge"
+    )
+    read_new_rows(place / "new.csv", trainer, shown_to(trainer, []))
+
+
+def _tune_search() -> Any:
+    from matscout.tune_bridge import MatscoutSearch
+
+    return MatscoutSearch("random", space=tomllib.loads(SPACE), metric="y", mode="max", max_t=1.0)
+
+
+def _tune(place: Path) -> None:
+    _tune_search().restore_from_dir(str(place / "tune"))
+
+
+_PLAYED = ("--target", "y", "--ignore", "name", "--strategy", "random", "--seeds", "1",
+           "--budget", "4", "--jobs", "1")  # fmt: skip
+_RENDERED = ("--render", "@faults.json")
+
 READERS: tuple[Reader, ...] = (
     Reader("config of parameters", "parameters.toml", _new("parameters.toml")),
     Reader("config of a pool", "pool.toml", _new("pool.toml")),
@@ -163,6 +213,16 @@ READERS: tuple[Reader, ...] = (
     Reader("points to ask first, TOML", "points.toml", _new("listed.toml")),
     Reader("results", "results.csv", _of_run("campaign add", "films", "@results.csv")),
     Reader("table", "table.csv", _command("audit", "@table.csv", "--target", "y")),
+    Reader("table as JSON", "table.json", _command("audit", "@table.json", "--target", "y")),
+    Reader(
+        "table as JSON lines", "table.jsonl", _command("audit", "@table.jsonl", "--target", "y")
+    ),
+    Reader("table as Parquet", "table.parquet", _parquet),
+    Reader("table to play", "table.csv", _command("backtest", "@table.csv", *_PLAYED)),
+    Reader("new rows", "new.csv", _new_rows),
+    Reader("result of a benchmark", "faults.json", _command("bench", "faults", *_RENDERED)),
+    Reader("Tune's state of a search", "tune/searcher-state-1.json", _tune),
+    Reader("Tune's list of trials", "tune/experiment_state-1.json", _tune),
     Reader("journal", "runs/films/journal.db", _of_run("verify", "films")),
     Reader("journal, for its status", "runs/films/journal.db", _of_run("status", "films")),
     Reader("journal's head", "runs/films/journal.head", _of_run("verify", "films")),
@@ -211,9 +271,40 @@ def furnish(place: Path) -> None:
     store = CheckpointStore(place / "checkpoints")
     for step in (1, 2):
         store.save(Checkpoint(step, {"w": np.arange(6.0).reshape(2, 3)}, {"seed": step}))
+    _furnish_tune(place / "tune")
+    _furnish_parquet(place / "table.parquet")
     (place / "outbox").mkdir()
     measured = Outcome(1, 1, Kind.MEASURED, values={"y": 1.0})
     Outbox(place / "outbox").write(measured)
+
+
+def _furnish_tune(folder: Path) -> None:
+    """As Tune and its searcher leave them, of two trials."""
+    import json
+
+    search = _tune_search()
+    configs = {name: search.suggest(name) for name in ("a", "b")}
+    search.on_trial_complete("a", {"y": 1.0, "training_iteration": 1, "done": True})
+    folder.mkdir()
+    search.save_to_dir(str(folder), "1")
+    known: tuple[tuple[str, str, dict[str, float]], ...] = (
+        ("a", "TERMINATED", {"y": 1.0}),
+        ("b", "RUNNING", {}),
+    )
+    rows = [
+        [json.dumps({"trial_id": name, "status": status, "config": configs[name]}),
+         json.dumps({"last_result": last})]
+        for name, status, last in known
+    ]  # fmt: skip
+    (folder / "experiment_state-1.json").write_text(json.dumps({"trial_data": rows}))
+
+
+def _furnish_parquet(path: Path) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    columns = {"x": [0.5, 1.5, None], "kind": ["a", "b", "a"], "y": [1, 2, 3]}
+    parquet.write_table(pyarrow.table(columns), path)
 
 
 def ran(call: Call, place: Path) -> tuple[int, str]:

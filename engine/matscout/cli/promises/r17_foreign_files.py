@@ -144,7 +144,7 @@ PROMISE = Promise(
     "handed to its reader as a command would: no traceback, one printable line, exit code 2 (3 for a "
     "damaged record), nothing written. What the line says, and what is read where nothing is refused, "
     "is not judged",
-    small=220,
+    small=300,
     full=300_000,
     keep=keep,
     journals=(SQLITE,),

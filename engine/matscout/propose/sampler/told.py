@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from matscout.constraint import Linear
 from matscout.event import Event, EventKind
 from matscout.history import History
+from matscout.json_text import parsed_json
 from matscout.parameter import Float
 from matscout.propose.distinct import key
 from matscout.propose.replicates import REPEATS
@@ -209,9 +210,19 @@ def foreseen(of: Mapping[str, BaseDistribution], trial: FrozenTrial) -> dict[str
     parts: list[str] = []
     while (part := trial.system_attrs.get(f"{PLANNED}:{len(parts)}")) is not None:
         parts.append(part)
-    held = json.loads("".join(parts)) if parts else {}
-    plan = {name: of[name].to_external_repr(v) for name, v in held.items() if name in of}
-    return {**plan, **fixed(trial), **trial.params}
+    return {**_plan(of, parts), **fixed(trial), **trial.params}
+
+
+def _plan(of: Mapping[str, BaseDistribution], parts: Sequence[str]) -> dict[str, Any]:
+    """What `planned` made of these parts; nothing where another program has written them: a storage
+    may be shared."""
+    if not parts:
+        return {}
+    try:
+        held = parsed_json("".join(parts))
+        return {name: of[name].to_external_repr(v) for name, v in held.items() if name in of}
+    except (ValueError, TypeError, AttributeError, LookupError):
+        return {}
 
 
 def fixed(trial: FrozenTrial) -> dict[str, Any]:
