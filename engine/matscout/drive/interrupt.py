@@ -13,9 +13,24 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.level = 0
+        self._strikes = False
 
     def press(self, signum: int = 0, frame: FrameType | None = None) -> None:
         self.level = min(self.level + 1, 2)
+        if self._strikes:
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def striking(self) -> Iterator[None]:
+        """While nothing is at work yet there is nothing to leave in order: KeyboardInterrupt breaks off
+        what is waited for here, which may take long (Ray, a cluster that does not answer)."""
+        self._strikes = True
+        try:
+            if self.level:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._strikes = False
 
 
 @contextmanager

@@ -28,6 +28,8 @@ _COPIES = (
     "beware: rows that have the same inputs stand on both sides of splits, which makes every score too"
     " good: --split was asked for all the same"
 )
+_BOUNDS = "the bound stands for the value, which is right on one side only"
+_SIDES = "a value beyond a bound counts on the side of the cut where it must lie"
 _LABELS_ONLY = ("threshold", "calibrate")
 
 
@@ -44,11 +46,17 @@ class Question:
     structures: str = ""
     split: str = ""
     cut: float | None = None
+    censored: bool = False
     outer: int = 5
     outer_seed: int = 0
     seed: int = 0
     sealed: float = 0.0
     structure_cache: Path | None = None
+
+    @property
+    def takes_bounds(self) -> bool:
+        """Whether a target such as `<1E-10` is taken: its bound, or its side of the cut."""
+        return self.censored or self.cut is not None
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,9 @@ def planned(question: Question, found: Audit, classes: int) -> Plan:
             options["structure_cache"] = str(question.structure_cache.absolute())
     if question.cut is not None:
         options["cut"] = question.cut
+    if question.takes_bounds and found.of("censored"):
+        options["censored"] = "bound"
+        why.append(f"censored: {_BOUNDS if question.cut is None else _SIDES}")
     if question.sealed:
         options["sealed"] = question.sealed
     group = question.group or str(found.options.get("group", ""))

@@ -181,7 +181,11 @@ def sit(
         raise InputError(str(folder.outbox), "is a file where results come in", "move it away")
     recovered = _recover(folder, journal, history, spec.policy, observer, interrupt, pause)
     judged = retold(journal.read(), history, pruner)
-    fleet = start_fleet()
+    try:
+        with interrupt.striking():
+            fleet = start_fleet()
+    except KeyboardInterrupt:
+        return "interrupted"  # what the outbox holds, the next sitting finds
     try:
         loop = Loop(
             journal,

@@ -93,9 +93,12 @@ def local_cluster(num_cpus: int, resources: Mapping[str, float] | None = None) -
                 _temp_dir=str(home),
                 **_QUIET,
             )
-        except Exception as error:  # of a bare kind where a busy machine was too slow for it
+        except BaseException as error:  # of a bare kind where a busy machine was too slow for it
+            ray.shutdown()
             shutil.rmtree(home, ignore_errors=True)
             os.close(lock)
+            if not isinstance(error, Exception):
+                raise  # Ctrl-C
             raise RunFailed(one_line(f"Ray did not start: {error}")[:300]) from None
         finally:
             constants.ENABLE_RAY_CLUSTER = clusters
