@@ -74,10 +74,10 @@ def test_classes_keep_their_share() -> None:
         ("kfold", 3, {"folds": 1}, "at least 2"),
         ("repeated", 9, {"repeats": 0}, "repeats"),
         ("grouped", 9, {}, "group"),
-        ("grouped", 9, {"groups": [1] * 9}, "1 groups do not make 5 folds"),
+        ("grouped", 9, {"groups": [1] * 9}, "1 group does not make 5 folds"),
         ("holdout", 9, {"fraction": 1.5}, "fraction"),
         ("holdout", 1, {}, "cannot be split"),
-        ("stratified", 10, {"classes": True, "folds": 3}, "rarest class has 1 rows"),
+        ("stratified", 10, {"classes": True, "folds": 3}, "rarest class has 1 row "),
     ],
 )
 def test_what_cannot_be_split(kind: str, n: int, options: dict, what: str) -> None:

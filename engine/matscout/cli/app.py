@@ -115,6 +115,9 @@ def sweep(
     cut: Annotated[
         float | None, typer.Option(help="With --data: two classes, at a number.")
     ] = None,
+    censored: Annotated[
+        bool, typer.Option("--censored", help="With --data: take the bound of <1E-10.")
+    ] = False,
     outer: Annotated[int, typer.Option(min=2, help="With --data: outer folds.")] = 5,
     outer_seed: Annotated[int, typer.Option(min=0, help="With --data: draws the outer folds.")] = 0,
     sealed: Annotated[float, typer.Option(help="With --data: share of rows to set aside.")] = 0.0,
@@ -127,8 +130,8 @@ def sweep(
 
         given = {
             "task": task, "metric": metric, "group": group, "formula": formula,
-            "structures": structures, "split": split, "cut": cut, "outer": outer,
-            "outer_seed": outer_seed, "seed": seed or 0, "sealed": sealed,
+            "structures": structures, "split": split, "cut": cut, "censored": censored,
+            "outer": outer, "outer_seed": outer_seed, "seed": seed or 0, "sealed": sealed,
         }  # fmt: skip
         end(from_table(config, data, target, runs, given, name=name, trials=trials,
                        minutes=minutes, workers=workers, fleet=fleet, json=json))  # fmt: skip

@@ -11,19 +11,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from matscout.cli import registry
+from matscout.bounded_read import read_bounded
 from matscout.cli.assemble import drive, spec_from_dict
 from matscout.cli.progress import Progress
 from matscout.cli.recipe_card import as_json, command_of, write_cards
+from matscout.cli.recipe_rows import audited, most_folds, trainer_of, visible
 from matscout.cli.words import tell
-from matscout.data.audit import Audit, audit
+from matscout.data.audit import Audit
 from matscout.data.pools import ready_space, ready_spaces
 from matscout.data.split_names import EQUAL_INPUTS
 from matscout.data.table_digest import table_digest
 from matscout.data.text_table import read_text_table
 from matscout.data.toml_text import parse_toml, refuse_table
+from matscout.drive.config import MAX_BYTES
 from matscout.drive.final import set_aside
 from matscout.drive.recipe_budget import Budget, spent_before
 from matscout.drive.recipe_fold import (
@@ -40,7 +40,6 @@ from matscout.drive.recipe_portfolio import affordable, portfolio
 from matscout.drive.recipe_result import Honest, honest
 from matscout.drive.run import RunSpec, create, load
 from matscout.errors import InputError, one_line
-from matscout.evaluate.trainer_tabular import TabularTrainer
 from matscout.report.card_sections import said
 from matscout.report.markup import number
 from matscout.runfolder import RunFolder
@@ -97,10 +96,8 @@ def start(
     question = replace(question, structure_cache=runs / ".structures")
     most = trials or MOST_TRIALS
     recipe = Recipe(question, known, file, name, runs, most, workers, fleet, json)
-    found = _audited(question)
-    if found.blocked:
-        first = next(f for f in found.findings if f.level == "blocks")
-        raise InputError(str(question.table), first.what, first.answer)
+    found = audited(question)
+    _refuse_blocked(question, found)
     classes = _classes(question, found, text.column(question.target))
     plan = planned(question, found, classes)
     if question.sealed:
@@ -111,7 +108,7 @@ def start(
     column = plan.options.get("structures")
     if column:
         recipe.say(f"{column}: {found.rows} structures; CHGNet takes some 10 ms for each new one")
-        _trainer(plan.options, recipe).data  # noqa: B018 - kept on disk, for the workers to read
+        visible(question, plan.options)
     recipe = replace(recipe, sha256=table_digest(question.table, column))
     budget = Budget(60 * minutes, began, question.outer + 1)
     try:
@@ -125,7 +122,7 @@ def start(
     write_members(folder, plan, whole, recipe.sha256)
     seconds = budget.seconds_in_all()
     cards = write_cards(
-        folder, plan, found, whole, result, _trainer(plan.options, recipe).data,
+        folder, plan, found, whole, result, visible(recipe.question, plan.options),
         recipe.sha256, seconds, command_of(space, question, minutes, workers, name, trials),
     )  # fmt: skip
     if json:
@@ -157,13 +154,13 @@ def lines(plan: Plan, whole: Chosen, result: Honest) -> list[str]:
 def _sealed(recipe: Recipe, plan: Plan) -> tuple[Recipe, Plan, Audit]:
     """The same without the sealed rows: what is decided from here on, they do not decide. They are
     drawn by who belongs together, and of classes in their shares."""
-    trainer = _trainer(plan.options, recipe)
+    trainer = trainer_of(plan.options)
     opened = set_aside(recipe.runs, trainer)
     asked = replace(
         recipe.question, split=plan.options["split"], group=plan.options.get("group", "")
     )
     rows = trainer.data.rows
-    found = _audited(asked, rows)
+    found = audited(asked, rows)
     own = replace(_own_plan(plan, found), rows=found.rows)
     hidden = plan.rows - len(rows)
     recipe.say(
@@ -181,8 +178,8 @@ def _outer(recipe: Recipe, plan: Plan, k: int, budget: Budget) -> Outside:
     folder = RunFolder.of(f"{recipe.name}-outer-{k + 1}", recipe.runs)
     hidden = {"outer_folds": recipe.question.outer, "outer_fold": k}
     began = time.monotonic()
-    rows = _trainer({**plan.options, **hidden}, recipe).data.rows
-    own = _own_plan(plan, _audited(recipe.question, rows))
+    rows = visible(recipe.question, {**plan.options, **hidden}).rows
+    own = _own_plan(plan, audited(recipe.question, rows))
     known = read_outer(folder) if folder.holds_run else None
     if known is not None:
         spec = _spec_of(recipe, own, hidden, folder)[0]
@@ -194,8 +191,8 @@ def _outer(recipe: Recipe, plan: Plan, k: int, budget: Budget) -> Outside:
     found, first, seed, costs = _sweep(recipe, own, hidden, folder, budget)
     base = {**own.options, **hidden, "outer_judge": True}
     outside = judged(
-        folder.name, own, found, first, seed, _trainer(base, recipe),
-        _trainer({**base, "metric": own.metric.name}, recipe), recipe.workers, costs,
+        folder.name, own, found, first, seed, trainer_of(base),
+        trainer_of({**base, "metric": own.metric.name}), recipe.workers, costs,
     )  # fmt: skip
     seconds = time.monotonic() - began
     outside = replace(outside, seconds=earlier + seconds)
@@ -246,7 +243,7 @@ def _sweep(
         most = history.count_asked + 1
         _drive(recipe, folder, trials=most, workers=1, budget_s=HOUR_S, timeout_s=HOUR_S)
         history, _ = load(folder)
-    found = chosen(folder, history, spec.seed, plan, _trainer(_evaluator(spec), recipe), RULE)
+    found = chosen(folder, history, spec.seed, plan, trainer_of(_evaluator(spec)), RULE)
     costs = {spec.space.key(t.params): t.cost_s for t in history.trials if t.reports}
     return found, points[0], spec.seed, costs
 
@@ -264,11 +261,13 @@ def _spec_of(
     seconds: float = 60.0, costs: Mapping[str, float] | None = None,
 ) -> tuple[RunSpec, list[Params], list[Params]]:  # fmt: skip
     """What the sweep is, the portfolio, and which points of it are left out."""
-    y = _trainer({**plan.options, **hidden}, recipe).data.table.target
+    data = visible(recipe.question, {**plan.options, **hidden})
+    y = data.table.target
     space, rows = space_for(plan, recipe.space, y), len(y)
     points = portfolio(space, plan.task, structures="structures" in plan.options)
     taken, left = affordable(points, costs or {}, space, seconds)
     folds, repeats = inner_folds(rows)
+    folds = most_folds(folds, data, plan.options["split"])
     raw = {
         "name": folder.name,
         "seed": recipe.question.seed,
@@ -309,21 +308,17 @@ def _check_same(folder: RunFolder, spec: RunSpec) -> None:
         raise InputError(str(folder.root), what, "use --name")
 
 
-def _trainer(options: Mapping[str, Any], recipe: Recipe) -> TabularTrainer:
-    made = registry.evaluator("tabular", dict(options), str(Path.cwd()))
-    assert isinstance(made, TabularTrainer)
-    return made
-
-
 def _evaluator(spec: RunSpec) -> dict[str, Any]:
     return {k: v for k, v in spec.config["evaluator"].items() if k != "type"}
 
 
-def _audited(question: Question, rows: np.ndarray | None = None) -> Audit:
-    return audit(
-        question.table, target=question.target, formula=question.formula or None,
-        structure=question.structures or None, rows=rows,
-    )  # fmt: skip
+def _refuse_blocked(question: Question, found: Audit) -> None:
+    """InputError for what no model could learn from; units say more than the cells that they spoil."""
+    blocking = [f for f in found.findings if f.level == "blocks"]
+    if question.takes_bounds:
+        blocking = [f for f in blocking if f.kind != "censored"]
+    for first in sorted(blocking, key=lambda finding: finding.kind != "units")[:1]:
+        raise InputError(str(question.table), first.what, first.answer)
 
 
 def _own_plan(plan: Plan, found: Audit) -> Plan:
@@ -350,7 +345,7 @@ def _space(space: Path) -> tuple[Path, Space]:
         file = ready_space(str(space))
     refuse_table(file)
     try:
-        data = file.read_bytes()
+        data = read_bounded(file, MAX_BYTES)
     except OSError as error:
         known = ", ".join(ready_spaces())
         raise InputError(str(space), f"cannot be read ({error.strerror})", f"or: {known}") from None

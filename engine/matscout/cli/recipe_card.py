@@ -110,6 +110,7 @@ def command_of(
     for key, value in given.items():
         if value not in ("", None):
             words += [f"--{key}", repr(value) if isinstance(value, float) else str(value)]
+    words += ["--censored"] if question.censored else []
     return shlex.join(words)
 
 

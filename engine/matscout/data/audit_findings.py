@@ -80,8 +80,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     ),
     "censored": (
         "the true value lies beyond a bound; the bound taken as value is right on one side only",
-        "a campaign takes the bounds with --censored (censored = \"bound\"); for `tabular`,"
-        " write the bound, or ask for the class beyond a threshold instead",
+        "take the bounds for values: --censored (in a config censored = \"bound\"); or ask for"
+        " the class beyond a threshold instead: --cut (cut)",
     ),
     "duplicates": (
         "a random split puts copies on both sides: the score is too good",

@@ -107,13 +107,13 @@ def holdout(n: int, fraction: float, seed: int) -> list[Fold]:
 
 def kfold(n: int, folds: int, seed: int) -> list[Fold]:
     """Every row judges once."""
-    _enough(n, folds, "rows")
+    _enough(n, folds, "row")
     return _sorted(KFold(folds, shuffle=True, random_state=seed).split(np.zeros(n)))
 
 
 def repeated(n: int, folds: int, repeats: int, seed: int) -> list[Fold]:
     """`repeats` different k-fold splits, one after the other."""
-    _enough(n, folds, "rows")
+    _enough(n, folds, "row")
     if repeats < 1:
         raise InputError(WHERE, f"repeats must be at least 1, got {repeats}")
     maker = RepeatedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
@@ -122,11 +122,13 @@ def repeated(n: int, folds: int, repeats: int, seed: int) -> list[Fold]:
 
 def stratified(labels: np.ndarray, folds: int, seed: int) -> list[Fold]:
     """k-fold with the share of each label kept."""
-    _enough(len(labels), folds, "rows")
+    _enough(len(labels), folds, "row")
     counts = np.unique(labels, return_counts=True)[1]
     if counts.min() < folds:
         raise InputError(
-            WHERE, f"the rarest class has {counts.min()} rows for {folds} folds", "use fewer folds"
+            WHERE,
+            f"the rarest class has {_many(counts.min(), 'row')} for {folds} folds",
+            "use fewer folds",
         )
     maker = StratifiedKFold(folds, shuffle=True, random_state=seed)
     return _sorted(maker.split(np.zeros(len(labels)), labels))
@@ -170,10 +172,10 @@ def stratified_grouped(
     so uneven that a fold is left empty.
     """
     names, codes = np.unique(np.array([str(g) for g in groups]), return_inverse=True)
-    _enough(len(names), folds, "groups")
+    _enough(len(names), folds, "group")
     held = [np.unique(codes[labels == label]).size for label in np.unique(labels)]
     if min(held) < folds:
-        what = f"the rarest class is in {min(held)} groups for {folds} folds"
+        what = f"the rarest class is in {_many(min(held), 'group')} for {folds} folds"
         raise InputError(WHERE, what, "use fewer folds, or split = 'grouped'")
     maker = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     made = _sorted(maker.split(np.zeros(len(labels)), labels, groups=codes))
@@ -187,7 +189,7 @@ def stratified_grouped(
 def grouped(groups: Sequence[object] | np.ndarray, folds: int, seed: int) -> list[Fold]:
     """k-fold over groups: no group is on both sides of a fold."""
     _, codes = np.unique(np.array([str(g) for g in groups]), return_inverse=True)
-    _enough(int(codes.max(initial=-1)) + 1, folds, "groups")
+    _enough(int(codes.max(initial=-1)) + 1, folds, "group")
     maker = GroupKFold(folds, shuffle=True, random_state=seed)
     return _sorted(maker.split(np.zeros(len(codes)), groups=codes))
 
@@ -198,11 +200,16 @@ def _binned_groups(y: np.ndarray, groups: Sequence[object] | np.ndarray, folds: 
     return binned(np.bincount(codes, weights=y) / np.bincount(codes), folds)[codes]
 
 
+def _many(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"
+
+
 def _enough(n: int, folds: int, what: str) -> None:
     if folds < 2:
         raise InputError(WHERE, f"folds must be at least 2, got {folds}")
     if n < folds:
-        raise InputError(WHERE, f"{n} {what} do not make {folds} folds", "use fewer folds")
+        short = f"{_many(n, what)} {'does' if n == 1 else 'do'} not make {folds} folds"
+        raise InputError(WHERE, short, "use fewer folds")
 
 
 def _sorted(pairs: object) -> list[Fold]:
