@@ -502,3 +502,13 @@ def test_commands_read_it_and_a_pause_is_told(
     assert len(measured) == 7 and "nobody drives served" in said
     everything = b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
     assert b"se/cr" not in everything and not list(tmp_path.rglob("journal.db"))
+
+
+@pytest.mark.parametrize("host", ["x" * 300, "," * 300])
+def test_a_host_that_can_be_none_is_refused_in_one_line(host: str) -> None:
+    """The first is no name, and each of the others would be tried in turn."""
+    with pytest.raises(MatscoutError) as caught:
+        server = server_for(f"postgresql://lab@/matscout?host={host}")
+        assert server is not None
+        server.connect("test")
+    assert "\n" not in str(caught.value)

@@ -53,7 +53,7 @@ class Server:
             params["require_auth"] = "!password,!md5"
         try:
             return psycopg.connect(**params)
-        except psycopg.Error as error:
+        except (psycopg.Error, UnicodeError) as error:  # of a host that no name can be
             raise JournalUnavailable(
                 f"{self.address}: {self.without_secrets(str(error))}"
             ) from None
@@ -64,6 +64,10 @@ class Server:
             for secret in {self.params.get(name, ""), quote(self.params.get(name, ""), safe="")}:
                 text = text.replace(secret, "***") if secret else text
         return one_line(text)
+
+
+_MOST_HOSTS = 32
+"""Each of them is tried in turn."""
 
 
 def server_for(url: str | None) -> Server | None:
@@ -128,7 +132,7 @@ def _server(url: str, where: str) -> Server:
     except (psycopg.Error, UnicodeError):
         raise InputError(where, "cannot be read as an address", mend) from None
     port, odd = str(params.get("port", "")), str(params.get("dbname", "")) + str(params.get("host"))
-    if not re.fullmatch(r"[0-9,]*", port) or "@" in odd:
+    if not re.fullmatch(r"[0-9,]*", port) or "@" in odd or odd.count(",") >= _MOST_HOSTS:
         raise InputError(where, "cannot be read as an address", mend)
     plain = {name: str(value) for name, value in params.items()}
     return Server(_address(plain), plain)

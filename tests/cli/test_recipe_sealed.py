@@ -159,15 +159,15 @@ def test_what_the_audit_leaves_out_draws_no_other_rows(home: Path) -> None:
     question = Question(home / "c.csv", "y", sealed=0.2)
     file, space = recipe._space(home / "small.toml")
     asked = recipe.Recipe(question, space, file, "few", home / "runs", 2, 1, "inline", True)
-    plan = planned(question, recipe._audited(question), 0)
+    plan = planned(question, recipe.audited(question), 0)
     known, own, _ = recipe._sealed(asked, plan)
-    first, then = (recipe._trainer(p.options, asked) for p in (plan, own))
+    first, then = (recipe.trainer_of(p.options) for p in (plan, own))
     assert plan.options["group"] == "equal inputs"
     assert first.data.rows.tolist() == then.data.rows.tolist()
     set_aside(home / "runs", then)  # the seal that `first` has made fits
     for fold in range(2):
         hidden = {"outer_folds": 2, "outer_fold": fold}
-        rows_of = recipe._trainer({**own.options, **hidden}, asked).data.rows
-        inner = recipe._own_plan(own, recipe._audited(known.question, rows_of))
-        again = recipe._trainer({**inner.options, **hidden}, asked).data.rows
+        rows_of = recipe.trainer_of({**own.options, **hidden}).data.rows
+        inner = recipe._own_plan(own, recipe.audited(known.question, rows_of))
+        again = recipe.trainer_of({**inner.options, **hidden}).data.rows
         assert rows_of.tolist() == again.tolist()

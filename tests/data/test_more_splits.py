@@ -58,7 +58,7 @@ def test_stratified_groups_keep_a_rare_share_that_groups_alone_do_not() -> None:
 
 def test_stratified_groups_say_what_is_too_few() -> None:
     y = np.array([0, 0, 0, 0, 1, 1, 1, 1], dtype=float)
-    with pytest.raises(InputError, match="rarest class is in 1 groups for 2 folds"):
+    with pytest.raises(InputError, match="rarest class is in 1 group for 2 folds"):
         split("stratified_grouped", y, folds=2, groups=list("abcdeeee"), classes=True)
     with pytest.raises(InputError, match="needs a group"):
         split("stratified_grouped", y, folds=2)

@@ -19,7 +19,9 @@ from typing import Any
 import pytest
 import ray
 
+from matscout.cli.promises.alive import eventually
 from matscout.evaluate.bad_lab import ByOrder
+from matscout.evaluate.process_tree import family
 from matscout.fleet import ray_actors, ray_places, ray_slot, running
 from matscout.fleet.ray_actors import RayFleet
 from matscout.fleet.ray_places import Found
@@ -334,3 +336,38 @@ def test_who_was_to_answer_sigterm_answers_it_beside_ray_and_after_it(tmp_path: 
     )
     assert ended.returncode == 0, ended.stderr
     assert "SIGTERM" not in ended.stderr
+
+
+BROKEN_OFF = """
+from ray._private.node import Node
+from matscout.fleet.goodbye import end_process
+from matscout.fleet.ray_local import local_cluster
+
+start = Node.start_ray_processes
+
+def struck(node):
+    start(node)
+    raise KeyboardInterrupt
+
+Node.start_ray_processes = struck
+try:
+    local_cluster(1, None)
+except KeyboardInterrupt:
+    end_process(130)
+"""
+
+
+def test_ray_that_is_broken_off_while_it_starts_is_not_waited_for_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    mark = f"MATSCOUT_BROKEN_OFF={tmp_path}"
+    ended = subprocess.run(
+        [sys.executable, "-c", BROKEN_OFF],
+        env={**os.environ, "PYTHONPATH": ":".join(sys.path), "MATSCOUT_BROKEN_OFF": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+        timeout=120,
+    )
+    assert ended.returncode == 130
+    assert eventually(lambda: not family(-1, mark), 30.0)

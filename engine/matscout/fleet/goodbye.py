@@ -1,4 +1,4 @@
-"""Leaving a Ray cluster whose head stands still or cannot be reached.
+"""Leaving a Ray cluster whose head stands still or cannot be reached, or that is still being started.
 
 Ray waits for such a head without end: in `ray.shutdown`, and when the interpreter ends once more. Nor
 can the interpreter end while a thread is left waiting there: it crashes. So the command line ends its
@@ -19,6 +19,13 @@ _GOODBYE_S = 10.0
 """A head that is well answers in a tenth of a second; a busy one should have its chance."""
 
 _waiting: list[threading.Thread] = []
+_broken_off = threading.Event()
+
+
+def broken_off() -> None:
+    """Ray was stopped in the middle of its start: what it has begun dies with this process, and to end
+    it in order could take for ever."""
+    _broken_off.set()
 
 
 def say_goodbye(shutdown: Callable[[], None]) -> None:
@@ -37,8 +44,8 @@ def say_goodbye(shutdown: Callable[[], None]) -> None:
 
 
 def end_process(code: int) -> NoReturn:
-    """As sys.exit, and at once where a goodbye is still being waited for."""
-    if any(thread.is_alive() for thread in _waiting):
+    """As sys.exit, and at once where a goodbye is still being waited for, or none can be said."""
+    if _broken_off.is_set() or any(thread.is_alive() for thread in _waiting):
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError):  # nobody reads it any more
                 stream.flush()

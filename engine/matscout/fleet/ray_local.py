@@ -22,7 +22,7 @@ from ray.exceptions import RayError
 
 from matscout.errors import InputError, RunFailed, one_line
 from matscout.fleet.environment import environment
-from matscout.fleet.goodbye import say_goodbye
+from matscout.fleet.goodbye import broken_off, say_goodbye
 from matscout.fleet.ray_sigterm import own_sigterm
 
 Disconnect = Callable[[], None]
@@ -93,12 +93,12 @@ def local_cluster(num_cpus: int, resources: Mapping[str, float] | None = None) -
                 _temp_dir=str(home),
                 **_QUIET,
             )
-        except BaseException as error:  # of a bare kind where a busy machine was too slow for it
-            ray.shutdown()
+        except KeyboardInterrupt:
+            broken_off()
+            raise
+        except Exception as error:  # of a bare kind where a busy machine was too slow for it
             shutil.rmtree(home, ignore_errors=True)
             os.close(lock)
-            if not isinstance(error, Exception):
-                raise  # Ctrl-C
             raise RunFailed(one_line(f"Ray did not start: {error}")[:300]) from None
         finally:
             constants.ENABLE_RAY_CLUSTER = clusters
@@ -121,6 +121,9 @@ def joined_cluster(address: str) -> Disconnect:
     with _undisturbed():
         try:
             ray.init(address=address, **_QUIET)
+        except KeyboardInterrupt:
+            broken_off()
+            raise
         except (RayError, OSError, RuntimeError, ValueError) as error:
             what = one_line(f"cannot connect to Ray at {address}: {error}")[:300]
             raise InputError("run.address", what, "is RAY_AUTH_TOKEN the cluster's?") from None
