@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import multiprocessing
 import os
 import signal
@@ -512,3 +513,10 @@ def test_a_host_that_can_be_none_is_refused_in_one_line(host: str) -> None:
         assert server is not None
         server.connect("test")
     assert "\n" not in str(caught.value)
+
+
+def test_ctrl_c_while_a_connection_closes_is_no_traceback() -> None:
+    """SQLAlchemy would log one, and raises it all the same."""
+    import matscout.journal_postgres  # noqa: F401
+
+    assert not logging.getLogger("sqlalchemy.pool.impl.QueuePool").isEnabledFor(logging.ERROR)

@@ -10,6 +10,7 @@ adds the events. A driver that was taken over finds no such row, and can write n
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import secrets
 import socket
@@ -34,6 +35,9 @@ from matscout.failpoint import failpoint
 from matscout.journal_server import Server
 from matscout.journal_store import GENESIS, Row, Store, cause, damaged, events_table, newer
 from matscout.process_id import exists
+
+# Ctrl-C while a connection is closed would be a traceback there; it is raised all the same.
+logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 _PATIENCE_S = 5.0
 """How long to wait for the lock of an owner that may be dead: the server gives up a host that does not
