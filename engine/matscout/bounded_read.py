@@ -11,9 +11,13 @@ MOST_BYTES = 2**30
 _PIECE = 2**20
 
 
+class TooLarge(OSError):
+    """There is more than may be read."""
+
+
 def read_bounded(path: Path, most: int = MOST_BYTES) -> bytes:
-    """All of it. OSError (EFBIG) for more than `most` bytes, whatever its size is said to be: that of a
-    device or a pipe is 0.
+    """All of it. TooLarge for more than `most` bytes, whatever its size is said to be: that of a device
+    or a pipe is 0. OSError where it cannot be read.
     """
     pieces, left = [], most + 1
     with open(path, "rb") as file:
@@ -21,5 +25,5 @@ def read_bounded(path: Path, most: int = MOST_BYTES) -> bytes:
             pieces.append(piece)
             left -= len(piece)
     if not left:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+        raise TooLarge(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     return b"".join(pieces)

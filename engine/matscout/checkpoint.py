@@ -122,6 +122,14 @@ def write_durably(path: Path, data: bytes) -> None:
     failpoint("file.after_fsync")
 
 
+def replace_durably(path: Path, data: bytes) -> None:
+    """The file holds all of `data`, on disk, or what it held before. OSError where the disk refuses."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    write_durably(draft, data)
+    os.replace(draft, path)
+    sync_folder(path.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """fsync a folder, so that a rename inside it survives."""
     descriptor = os.open(folder, os.O_RDONLY)

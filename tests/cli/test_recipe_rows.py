@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from matscout.cli.recipe_rows import audited, most_folds, visible
+from matscout.cli.recipe_rows import audited, folds_of, visible
 from matscout.drive.recipe_plan import Plan, Question, planned
 from matscout.errors import InputError
 
@@ -37,18 +37,18 @@ def test_a_rare_class_is_in_every_fold(tmp_path: Path, rare: int, folds: int) ->
     plan = plan_of(question, 2)
     assert plan.options["split"] == "stratified"
     data = visible(question, {**plan.options, "outer_folds": 3, "outer_fold": 0})
-    assert most_folds(5, data, "stratified") == folds
+    assert folds_of(5, data, "stratified") == folds
 
 
 def test_groups_are_whole_in_every_fold(tmp_path: Path) -> None:
     question = table(tmp_path, [i / 7 for i in range(40)], groups=4)
     data = visible(question, plan_of(question).options)
-    assert most_folds(5, data, "grouped") == 4 and most_folds(3, data, "grouped") == 3
+    assert folds_of(5, data, "grouped") == 4 and folds_of(3, data, "grouped") == 3
 
 
 def test_numbers_take_as_many_folds_as_are_wanted(tmp_path: Path) -> None:
     question = table(tmp_path, [i / 7 for i in range(40)])
-    assert most_folds(5, visible(question, plan_of(question).options), "kfold") == 5
+    assert folds_of(5, visible(question, plan_of(question).options), "kfold") == 5
 
 
 def test_too_few_of_a_class_are_told_with_a_way_out(tmp_path: Path) -> None:

@@ -8,24 +8,16 @@ from typing import Any
 
 import pytest
 
+from matscout.clock import VirtualClock
 from matscout.errors import RunFailed
 from matscout.fleet import ray_local
 from matscout.fleet.ray_actors import _HEAD_SILENT_S, RayFleet
 from matscout.fleet.ray_local import JoinedHead
 
 
-class At:
-    """A clock that stands where it is put."""
-
-    now_s = 100.0
-
-    def monotonic(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> At:
-    clock = At()
+def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
+    clock = VirtualClock(100.0)
     monkeypatch.setattr(ray_local, "time", clock)
     return clock
 
@@ -37,7 +29,7 @@ def head_at(place: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> JoinedHe
 
 
 def test_its_silence_is_counted_from_its_last_answer(
-    clock: At, monkeypatch: pytest.MonkeyPatch
+    clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         head = head_at(server.getsockname(), monkeypatch)
@@ -51,7 +43,7 @@ def test_its_silence_is_counted_from_its_last_answer(
 
 
 def test_one_that_cannot_be_reached_from_here_is_nobodys_business(
-    clock: At, monkeypatch: pytest.MonkeyPatch
+    clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         place = server.getsockname()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from matscout.clock import VirtualClock
 from matscout.fleet import running
 from matscout.fleet.outbox import Outbox
 from matscout.fleet.running import LATE_LOOK_S, MadeUp
@@ -16,18 +17,9 @@ DIED = Outcome(3, 1, Kind.CRASHED, reason="the worker died: its node died")
 RESULT = Outcome(3, 1, Kind.MEASURED, {"y": 0.5})
 
 
-class At:
-    """A clock that stands where it is put."""
-
-    now_s = 100.0
-
-    def monotonic(self) -> float:
-        return self.now_s
-
-
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> At:
-    clock = At()
+def clock(monkeypatch: pytest.MonkeyPatch) -> VirtualClock:
+    clock = VirtualClock(100.0)
     monkeypatch.setattr(running, "time", clock)
     return clock
 
@@ -37,7 +29,9 @@ def made_up(tmp_path: Path) -> MadeUp:
     return MadeUp(Outbox(tmp_path))
 
 
-def test_a_last_word_takes_the_place_of_what_was_made_up(made_up: MadeUp, clock: At) -> None:
+def test_a_last_word_takes_the_place_of_what_was_made_up(
+    made_up: MadeUp, clock: VirtualClock
+) -> None:
     made_up.add(DIED)
     made_up.outbox.write(RESULT)
     assert made_up.settled() == [RESULT]
@@ -46,7 +40,7 @@ def test_a_last_word_takes_the_place_of_what_was_made_up(made_up: MadeUp, clock:
 
 
 def test_the_word_of_a_worker_that_was_cut_off_is_told_once_when_it_comes(
-    made_up: MadeUp, clock: At
+    made_up: MadeUp, clock: VirtualClock
 ) -> None:
     made_up.add(DIED)
     assert made_up.settled() == [DIED]
@@ -58,7 +52,7 @@ def test_the_word_of_a_worker_that_was_cut_off_is_told_once_when_it_comes(
     assert made_up.settled() == []
 
 
-def test_nobody_elses_word_is_told(made_up: MadeUp, clock: At) -> None:
+def test_nobody_elses_word_is_told(made_up: MadeUp, clock: VirtualClock) -> None:
     """It comes by itself, and would be told twice."""
     made_up.add(DIED)
     made_up.settled()
@@ -68,7 +62,7 @@ def test_nobody_elses_word_is_told(made_up: MadeUp, clock: At) -> None:
 
 
 def test_what_cannot_be_looked_at_is_looked_at_later(
-    made_up: MadeUp, clock: At, monkeypatch: pytest.MonkeyPatch
+    made_up: MadeUp, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made_up.add(DIED)
     made_up.settled()

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from matscout.clock import VirtualClock
 from matscout.fleet import oom_kills as module
 from matscout.fleet.oom_kills import LATELY_S, OomKills
 
 
-class Kernel:
+class Kernel(VirtualClock):
     """A clock and a count that stand where they are put."""
 
-    now_s, count = 100.0, 7
-
-    def monotonic(self) -> float:
-        return self.now_s
+    count = 7
 
 
 @pytest.fixture

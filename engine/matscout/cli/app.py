@@ -17,6 +17,7 @@ from matscout.cli.app_show import export, report, spaces, status, verify
 from matscout.cli.bench.app import bench
 from matscout.cli.words import (
     DEFAULT_RUNS,
+    INTERRUPTED,
     Address,
     ConfigFile,
     Cpus,
@@ -35,8 +36,6 @@ from matscout.cli.words import (
 )
 from matscout.errors import MatscoutError, one_line
 from matscout.fleet.goodbye import end_process
-
-_INTERRUPTED = 130
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -274,7 +273,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         code = _run(words)
     except KeyboardInterrupt:  # pressed again, while the command was ending
-        code = _INTERRUPTED
+        code = INTERRUPTED
     end_process(code)
 
 
@@ -285,7 +284,7 @@ def _run(words: list[str]) -> int:
     except MatscoutError as error:
         code = _complain(error, words, str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort) as error:
-        code = _complain(error, words, "interrupted", _INTERRUPTED)
+        code = _complain(error, words, "interrupted", INTERRUPTED)
     except Exception as error:
         code = _complain(error, words, *unforeseen(error))
     try:

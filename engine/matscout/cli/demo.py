@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matscout.cli.runs import drive_shown, runs_option
+from matscout.cli.words import INTERRUPTED
 from matscout.data.pools import read_space
 from matscout.drive.config import Config, parse_config
 from matscout.drive.run import RunSpec, create, load
@@ -19,8 +20,6 @@ from matscout.trial import State, Target
 CRYSTALS = 200
 """Substituted prototypes beside the perovskites just measured: enough for a network to beat the mean,
 few enough that a trial takes seconds."""
-
-_INTERRUPTED = 130
 
 
 def demo(
@@ -267,4 +266,4 @@ def _free(runs: Path) -> RunFolder:
 
 def _interrupted(folder: RunFolder) -> int:
     print(f"interrupted; go on with: matscout resume {folder.name}{runs_option(folder)}")
-    return _INTERRUPTED
+    return INTERRUPTED

@@ -11,6 +11,7 @@ from typing import Any, cast
 from matscout.cli import registry
 from matscout.cli.assemble import spec_from_dict
 from matscout.cli.runs import drive_shown
+from matscout.cli.words import INTERRUPTED
 from matscout.data.table_digest import table_digest
 from matscout.drive.config import Part, read_toml
 from matscout.drive.members import changed
@@ -23,8 +24,6 @@ from matscout.evaluate.trainer_tabular import TabularTrainer
 from matscout.report.markup import number
 from matscout.runfolder import RunFolder
 from matscout.trial import Target
-
-_INTERRUPTED = 130
 
 
 def start(
@@ -49,7 +48,7 @@ def start(
             create(folder, spec)
         if drive_shown(folder, {"trials": spec.policy.trials}) == "interrupted":
             print(f"interrupted; go on with the same command: {len(found)} of {outer} done")
-            return _INTERRUPTED
+            return INTERRUPTED
         found.append(_judged(spec, folder, config, select))
     target = specs[0].targets[0]
     whole = nested(found, target)

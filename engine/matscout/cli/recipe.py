@@ -15,8 +15,8 @@ from matscout.bounded_read import read_bounded
 from matscout.cli.assemble import drive, spec_from_dict
 from matscout.cli.progress import Progress
 from matscout.cli.recipe_card import as_json, command_of, write_cards
-from matscout.cli.recipe_rows import audited, most_folds, trainer_of, visible
-from matscout.cli.words import tell
+from matscout.cli.recipe_rows import audited, folds_of, trainer_of, visible
+from matscout.cli.words import INTERRUPTED, tell
 from matscout.data.audit import Audit
 from matscout.data.pools import ready_space, ready_spaces
 from matscout.data.split_names import EQUAL_INPUTS
@@ -46,7 +46,6 @@ from matscout.runfolder import RunFolder
 from matscout.space import Space
 from matscout.trial import Params
 
-_INTERRUPTED = 130
 _BLOCKED = 2
 RULE = "greedy"
 MOST_TRIALS = 400
@@ -108,7 +107,7 @@ def start(
     column = plan.options.get("structures")
     if column:
         recipe.say(f"{column}: {found.rows} structures; CHGNet takes some 10 ms for each new one")
-        visible(question, plan.options)
+        visible(question, plan.options)  # kept on disk, for the workers to read
     recipe = replace(recipe, sha256=table_digest(question.table, column))
     budget = Budget(60 * minutes, began, question.outer + 1)
     try:
@@ -116,7 +115,7 @@ def start(
         whole = _whole(recipe, plan, budget)
     except Interrupted:
         recipe.say("interrupted; go on with the same command")
-        return _INTERRUPTED
+        return INTERRUPTED
     result = honest(folds, plan.metric)
     folder = RunFolder.of(name, runs)
     write_members(folder, plan, whole, recipe.sha256)
@@ -267,7 +266,7 @@ def _spec_of(
     points = portfolio(space, plan.task, structures="structures" in plan.options)
     taken, left = affordable(points, costs or {}, space, seconds)
     folds, repeats = inner_folds(rows)
-    folds = most_folds(folds, data, plan.options["split"])
+    folds = folds_of(folds, data, plan.options["split"])
     raw = {
         "name": folder.name,
         "seed": recipe.question.seed,

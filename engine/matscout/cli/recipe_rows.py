@@ -11,6 +11,7 @@ import numpy as np
 from matscout.cli import registry
 from matscout.data.audit import Audit, audit
 from matscout.data.split_names import GROUPED
+from matscout.data.splits import most_folds
 from matscout.drive.recipe_plan import Question
 from matscout.errors import InputError
 from matscout.evaluate.tabular_data import TabularData
@@ -49,13 +50,8 @@ def visible(question: Question, options: Mapping[str, Any]) -> TabularData:
         raise InputError(str(question.table), what, mend) from None
 
 
-def most_folds(wanted: int, data: TabularData, split: str) -> int:
-    """`wanted`, or as many folds as each can judge a row (a group, where these stay whole) of each class
-    in, if that is less."""
+def folds_of(wanted: int, data: TabularData, split: str) -> int:
+    """`wanted`, or as many folds as the rows allow by that split, if these are fewer."""
     labels = data.table.target if split.startswith("stratified") and data.table.classes else None
-    units = data.groups if split in GROUPED else None
-    whole = np.arange(len(data.rows)) if units is None else np.array([str(u) for u in units])
-    classes = [np.full(len(whole), True)]
-    if labels is not None:
-        classes = [labels == label for label in np.unique(labels)]
-    return max(min(wanted, *(len(np.unique(whole[one])) for one in classes)), _FEWEST)
+    groups = data.groups if split in GROUPED else None
+    return max(min(wanted, most_folds(len(data.rows), labels, groups)), _FEWEST)

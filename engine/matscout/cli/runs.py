@@ -10,13 +10,11 @@ from matscout.cli.assemble import drive, find_run, spec_from_file
 from matscout.cli.own_config import tell_edits, trusted
 from matscout.cli.progress import Progress
 from matscout.cli.show import summary, summary_lines
-from matscout.cli.words import tell
+from matscout.cli.words import INTERRUPTED, tell
 from matscout.drive.run import RunSpec, create, load
 from matscout.drive.stop import fruitless
 from matscout.errors import one_line
 from matscout.runfolder import RunFolder
-
-_INTERRUPTED = 130
 
 
 def start(config: Path, kind: str, runs: Path, overrides: dict[str, Any], json: bool) -> int:
@@ -62,7 +60,7 @@ def sitting(folder: RunFolder, overrides: dict[str, Any], config: Path | None, j
             print(line)
     if reason == "interrupted":
         print(f"interrupted; go on with: matscout resume {folder.name}{runs_option(folder)}")
-        return _INTERRUPTED
+        return INTERRUPTED
     error = fruitless(history)
     if error is not None:
         raise error

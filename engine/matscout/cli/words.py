@@ -11,6 +11,9 @@ from typing import Annotated
 import typer
 
 DEFAULT_RUNS = Path("results/runs")
+INTERRUPTED = 130
+"""How a shell tells of a command that Ctrl-C has ended, and how ours end then."""
+
 Runs = Annotated[Path, typer.Option("--runs", help="The folder that holds the runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="What to run.")]

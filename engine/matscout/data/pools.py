@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from matscout.bounded_read import TooLarge, read_bounded
 from matscout.data.cells import BadRows, input_cells
 from matscout.data.decimal_comma import refuse_decimal_commas
 from matscout.data.text_table import TextTable, as_number, read_text_table
@@ -71,13 +72,13 @@ def ready_space(name: str) -> Path:
 
 def _from_file(path: Path) -> Space:
     try:
-        with open(path, "rb") as file:
-            data = file.read(_MAX_BYTES + 1)
+        data = read_bounded(path, _MAX_BYTES)
+    except TooLarge:
+        what = f"is larger than {_MAX_BYTES} bytes"
+        raise InputError(str(path), what, "is it a space?") from None
     except OSError as error:
         what = f"cannot be read ({error.strerror})"
         raise InputError(str(path), what, "check the path") from None
-    if len(data) > _MAX_BYTES:
-        raise InputError(str(path), f"is larger than {_MAX_BYTES} bytes", "is it a space?")
     raw = parse_toml(path, data)
     try:
         return Space.from_dict(raw)

@@ -123,13 +123,10 @@ def repeated(n: int, folds: int, repeats: int, seed: int) -> list[Fold]:
 def stratified(labels: np.ndarray, folds: int, seed: int) -> list[Fold]:
     """k-fold with the share of each label kept."""
     _enough(len(labels), folds, "row")
-    counts = np.unique(labels, return_counts=True)[1]
-    if counts.min() < folds:
-        raise InputError(
-            WHERE,
-            f"the rarest class has {_many(counts.min(), 'row')} for {folds} folds",
-            "use fewer folds",
-        )
+    held = most_folds(len(labels), labels)
+    if held < folds:
+        what = f"the rarest class has {_many(held, 'row')} for {folds} folds"
+        raise InputError(WHERE, what, "use fewer folds")
     maker = StratifiedKFold(folds, shuffle=True, random_state=seed)
     return _sorted(maker.split(np.zeros(len(labels)), labels))
 
@@ -173,9 +170,9 @@ def stratified_grouped(
     """
     names, codes = np.unique(np.array([str(g) for g in groups]), return_inverse=True)
     _enough(len(names), folds, "group")
-    held = [np.unique(codes[labels == label]).size for label in np.unique(labels)]
-    if min(held) < folds:
-        what = f"the rarest class is in {_many(min(held), 'group')} for {folds} folds"
+    held = most_folds(len(labels), labels, codes)
+    if held < folds:
+        what = f"the rarest class is in {_many(held, 'group')} for {folds} folds"
         raise InputError(WHERE, what, "use fewer folds, or split = 'grouped'")
     maker = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     made = _sorted(maker.split(np.zeros(len(labels)), labels, groups=codes))
@@ -198,6 +195,18 @@ def _binned_groups(y: np.ndarray, groups: Sequence[object] | np.ndarray, folds: 
     """The quantile that the mean of each row's group is in, (n,)."""
     _, codes = np.unique(np.array([str(g) for g in groups]), return_inverse=True)
     return binned(np.bincount(codes, weights=y) / np.bincount(codes), folds)[codes]
+
+
+def most_folds(
+    n: int,
+    labels: np.ndarray | None = None,
+    groups: Sequence[object] | np.ndarray | None = None,
+) -> int:
+    """How many folds of n rows can each judge a row of each of the `labels` (n,), if any; a whole group
+    of it, where there are `groups` (n,)."""
+    units = np.arange(n) if groups is None else np.array([str(g) for g in groups])
+    classes = [units] if labels is None else [units[labels == label] for label in np.unique(labels)]
+    return min(np.unique(one).size for one in classes)
 
 
 def _many(n: int, what: str) -> str:

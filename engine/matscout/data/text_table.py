@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import errno
 import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from matscout.bounded_read import read_bounded
+from matscout.bounded_read import TooLarge, read_bounded
 from matscout.data.growth import check_growth, csv_weight
 from matscout.data.table_files import reader_for
 from matscout.errors import InputError, did_you_mean
@@ -77,10 +76,10 @@ def _read_csv(path: Path, header: Sequence[str] | None) -> TextTable:
         raise InputError(str(path), "no such file", "check the path") from None
     except UnicodeDecodeError as error:
         raise InputError(str(path), f"not UTF-8 at byte {error.start}", "save as UTF-8") from None
+    except TooLarge:
+        what = f"too large; a table may have {MAX_BYTES:,} bytes"
+        raise InputError(str(path), what, "take fewer rows") from None
     except OSError as error:
-        if error.errno == errno.EFBIG:
-            what = f"too large; a table may have {MAX_BYTES:,} bytes"
-            raise InputError(str(path), what, "take fewer rows") from None
         raise InputError(
             str(path), f"cannot be read ({error.strerror})", "check the path"
         ) from None

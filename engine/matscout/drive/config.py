@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from matscout.bounded_read import TooLarge, read_bounded
 from matscout.data.toml_text import parse_toml, refuse_table
 from matscout.drive.policy import Policy
 from matscout.errors import InputError, did_you_mean, one_line
@@ -153,16 +154,14 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
     """The TOML file at `path` and the SHA-256 of its bytes; InputError says what is wrong with it."""
     refuse_table(path)
     try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        data = read_bounded(path, MAX_BYTES)
+    except TooLarge:
+        what = f"is larger than {MAX_BYTES} bytes"
+        raise InputError(str(path), what, "put tables into files of their own") from None
     except OSError as error:
         raise InputError(
             str(path), f"cannot be read ({error.strerror})", "check the path"
         ) from None
-    if len(data) > MAX_BYTES:
-        raise InputError(
-            str(path), f"is larger than {MAX_BYTES} bytes", "put tables into files of their own"
-        )
     return parse_toml(path, data), hashlib.sha256(data).hexdigest()
 
 

@@ -19,7 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
-from matscout.checkpoint import sync_folder, write_durably
+from matscout.checkpoint import replace_durably
 from matscout.data.halide_phases import Phase, phases_text
 from matscout.data.halide_table import ReferenceRow, table_text
 from matscout.data.halides import Halide, halides
@@ -58,8 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         for row in _counted(measured, len(candidates), "halides"):
             rows.append(row)
         name = workers.submit(_recipe, args.cache).result()
-    _write(args.out / "halides_phases.jsonl", phases_text(name, phases))
-    _write(args.out / "halides_reference.csv", table_text(rows))
+    replace_durably(args.out / "halides_phases.jsonl", phases_text(name, phases).encode())
+    replace_durably(args.out / "halides_reference.csv", table_text(rows).encode())
     failed = [row.formula for row in rows if row.failed]
     print(f"{len(phases)} phases, {len(rows)} halides, failed: {', '.join(failed) or 'none'}")
     return 0
@@ -118,13 +118,6 @@ def _counted(results: Iterable[T], total: int, what: str) -> Iterator[T]:
         if done % 10 == 0 or done == total:
             print(f"{what} {done}/{total}, {time.monotonic() - start:.0f} s", file=sys.stderr)
         yield result
-
-
-def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    write_durably(draft, text.encode())
-    os.replace(draft, path)
-    sync_folder(path.parent)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from matscout.bounded_read import read_bounded
-from matscout.checkpoint import sync_folder, write_durably
+from matscout.checkpoint import replace_durably
 from matscout.data.halide_crystals import AX_PROTOTYPES, BX2_PROTOTYPES, Prototype
 from matscout.data.halide_phases import Phase, shipped_phases
 from matscout.evaluate.chgnet_potential import ChgnetPotential
@@ -74,10 +73,7 @@ class ReferencePhases:
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        draft = self._folder / f".{phase.formula}.{os.getpid()}.draft"
-        write_durably(draft, phase.to_json().encode())
-        os.replace(draft, self._folder / f"{phase.formula}.json")
-        sync_folder(self._folder)
+        replace_durably(self._folder / f"{phase.formula}.json", phase.to_json().encode())
 
 
 def recipe(potential: ChgnetPotential) -> str:

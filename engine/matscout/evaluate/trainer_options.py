@@ -8,7 +8,6 @@ import hashlib
 import io
 import json
 import math
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matscout.checkpoint import sync_folder, write_durably
+from matscout.checkpoint import replace_durably
 from matscout.data.split_names import REPEATED
 from matscout.data.spreadsheet import safe
 from matscout.errors import InputError, did_you_mean
@@ -213,7 +212,4 @@ def write_beside(workdir: Path, name: str, text: str) -> None:
     """A file in the attempt's folder, on disk before the trial is acknowledged. OSError where the disk
     refuses."""
     workdir.mkdir(parents=True, exist_ok=True)
-    draft = workdir / f".{name}.{os.getpid()}"
-    write_durably(draft, text.encode())
-    os.replace(draft, workdir / name)
-    sync_folder(workdir)
+    replace_durably(workdir / name, text.encode())

@@ -93,9 +93,6 @@ def local_cluster(num_cpus: int, resources: Mapping[str, float] | None = None) -
                 _temp_dir=str(home),
                 **_QUIET,
             )
-        except KeyboardInterrupt:
-            broken_off()
-            raise
         except Exception as error:  # of a bare kind where a busy machine was too slow for it
             shutil.rmtree(home, ignore_errors=True)
             os.close(lock)
@@ -121,9 +118,6 @@ def joined_cluster(address: str) -> Disconnect:
     with _undisturbed():
         try:
             ray.init(address=address, **_QUIET)
-        except KeyboardInterrupt:
-            broken_off()
-            raise
         except (RayError, OSError, RuntimeError, ValueError) as error:
             what = one_line(f"cannot connect to Ray at {address}: {error}")[:300]
             raise InputError("run.address", what, "is RAY_AUTH_TOKEN the cluster's?") from None
@@ -200,13 +194,18 @@ def _local_environment() -> Iterator[None]:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Keep what ray.init would change: the answer to SIGTERM, and a quiet stdout."""
+    """Keep what ray.init would change, the answer to SIGTERM and a quiet stdout; and have a process in
+    which it is broken off end without it."""
     # Ray prints the death of every worker on stdout, where `--json` output belongs; log_to_driver
     # does not cover that. A death is told in an outcome.
     ray._private.worker._worker_logs_enabled = False
     with warnings.catch_warnings(), own_sigterm():
         warnings.simplefilter("ignore", FutureWarning)
-        yield
+        try:
+            yield
+        except KeyboardInterrupt:
+            broken_off()
+            raise
 
 
 def _private_folder() -> tuple[Path, int]:

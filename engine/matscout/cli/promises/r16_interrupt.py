@@ -17,6 +17,7 @@ from matscout.cli.promises.driver import PATIENCE_S, Driver, driving, last_words
 from matscout.cli.promises.laboratory import Laboratory, drop_schema, journals_of
 from matscout.cli.promises.promise import PROCESS, RAY, Figure, Promise, Setting
 from matscout.cli.promises.tally import Tally
+from matscout.cli.words import INTERRUPTED
 
 _EXIT_S = 10.0
 _SIGNALS = 10
@@ -24,7 +25,6 @@ _SIGNALS = 10
 
 _TRIALS = 60
 _LATEST_S = {PROCESS: 0.8, RAY: 15.0}
-_INTERRUPTED = 130
 
 # An experiment that may be asked to stop, or that hangs where a file of that name lies.
 _ORACLE = """
@@ -112,7 +112,7 @@ def _interrupted(
     what = how + (", work that hangs" if hang else "")
     met["that were over before" if code == 0 else what] += 1
     said = lab.log.read_text(errors="replace")[before:]
-    if code not in (0, _INTERRUPTED):
+    if code not in (0, INTERRUPTED):
         return f"exit code {code}: {last_words(lab)}"
     if took_s > _EXIT_S:
         return f"it left after {took_s:.1f} s"
