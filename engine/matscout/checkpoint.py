@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from matscout.durable_file import sync_folder, write_durably
 from matscout.failpoint import failpoint
 from matscout.process_id import exists
 
@@ -72,6 +73,7 @@ class CheckpointStore:
             if final.exists():
                 shutil.rmtree(aside, ignore_errors=True)
                 os.replace(final, aside)
+                failpoint("checkpoint.between_renames")
             os.replace(draft, final)
         except BaseException:  # a full disk would be filled up further
             shutil.rmtree(draft, ignore_errors=True)
@@ -110,33 +112,6 @@ class CheckpointStore:
         found = self.folder.glob("step-*") if self.folder.is_dir() else ()
         steps = {folder: match for folder in found if (match := _STEP.fullmatch(folder.name))}
         return sorted(steps, key=lambda f: (int(steps[f]["step"]), steps[f]["old"] is None))
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Write and fsync; the name is durable only after the folder is synced too."""
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        failpoint("file.before_fsync")
-        os.fsync(file.fileno())
-    failpoint("file.after_fsync")
-
-
-def replace_durably(path: Path, data: bytes) -> None:
-    """The file holds all of `data`, on disk, or what it held before. OSError where the disk refuses."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    write_durably(draft, data)
-    os.replace(draft, path)
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """fsync a folder, so that a rename inside it survives."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read(folder: Path) -> Checkpoint:

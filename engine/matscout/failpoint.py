@@ -32,18 +32,20 @@ NAMES = {
     "journal.after_head": "the head names it",
     "campaign.after_asked": "a person's recommendations are in the journal, not yet told",
     "campaign.after_added": "a person's results are in the journal, not yet told",
-    "sheet.before_rename": "a sheet is written under its draft's name",
     "divided.part_heard": "the driver has taken in how a part ended, its outbox file is still there",
     "divided.before_outbox": "all parts are joined, the trial's ending is nowhere",
     # whoever writes a file: a worker, or the driver for a divided trial
     "file.before_fsync": "a file is written and not flushed",
     "file.after_fsync": "it is flushed; its folder may not be",
+    "file.before_rename": "it is whole and flushed, under its draft's name",
+    "file.after_rename": "it stands, the folder flushed",
     "outbox.before_write": "an attempt has ended, its ending is nowhere",
     "outbox.before_rename": "the ending is written under its draft's name",
     "outbox.after_rename": "the ending is in the outbox, the folder flushed, nobody told",
     "worker.before_report": "the same, lock and work folder given back",
     "checkpoint.between_files": "the arrays of a checkpoint are written, their hash is not",
     "checkpoint.before_rename": "a checkpoint is written under its draft's name",
+    "checkpoint.between_renames": "an older one of its step is set aside, none in its place",
     "checkpoint.after_rename": "it stands, older ones are still there",
 }
 """Every failpoint there is, and what is true when it is passed."""

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from matscout.checkpoint import write_durably
 from matscout.clock import Clock, SystemClock
+from matscout.durable_file import write_durably
 from matscout.errors import InputError, JournalDamaged, JournalUnavailable
 from matscout.event import SCHEMA, Event, EventKind
 from matscout.failpoint import failpoint

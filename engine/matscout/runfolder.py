@@ -9,7 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from matscout.checkpoint import sync_folder
+from matscout.durable_file import sync_folder
 from matscout.errors import InputError
 
 DEFAULT_ROOT = Path("results") / "runs"

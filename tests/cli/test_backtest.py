@@ -378,7 +378,7 @@ def test_a_disk_that_refuses_at_the_end(
         path.write_bytes(data[:10])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("matscout.cli.backtest.write_durably", full)
+    monkeypatch.setattr("matscout.durable_file.write_durably", full)
     said = matscout(
         "backtest", "t.csv", "--target", "y", "--strategy", "random", *ONE, "--json", "o"
     )

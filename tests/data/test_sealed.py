@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -16,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from matscout import failpoint
-from matscout.data import sealed, whole_file
+from matscout import durable_file, failpoint
+from matscout.data import sealed
 from matscout.data.sealed import open_seal, read_seal, seal, visible
 from matscout.data.tables import Table
 from matscout.errors import InputError
@@ -124,7 +125,7 @@ def test_a_full_disk_opens_nothing(tmp_path: Path, monkeypatch) -> None:
     def full(where: Path, data: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(whole_file, "write_durably", full)
+    monkeypatch.setattr(durable_file, "write_durably", full)
     with pytest.raises(InputError, match="cannot be written"):
         opened(path, one)
     assert not read_seal(path).opened
@@ -171,7 +172,7 @@ def test_of_two_first_seals_one_stands_without_hard_links(
     def refused(*_: object) -> None:
         raise OSError(code, "no hard links")
 
-    monkeypatch.setattr(whole_file.os, "link", refused)
+    monkeypatch.setattr(os, "link", refused)
     one = table()
     with ThreadPoolExecutor(8) as pool:
         told = [pool.submit(seal, tmp_path / "s", one, seed=seed) for seed in range(8)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from matscout.checkpoint import write_durably
 from matscout.cli.words import tell
 from matscout.data.experiments import Experiments, read_experiments
 from matscout.drive.backtest import HELD_OUT, RANDOM, Case, Protocol
 from matscout.drive.backtest_figures import figures, to_json
 from matscout.drive.backtest_play import cores, play_all
 from matscout.drive.sheet import check_writable
+from matscout.durable_file import replace_durably
 from matscout.errors import InputError, RunFailed
 from matscout.goal import GOALS, Goal
 from matscout.propose.base import Proposer
@@ -183,14 +182,8 @@ def _check_outputs(table: Path, json_file: Path | None, curve_file: Path | None)
 
 
 def _write(path: Path, text: str) -> None:
-    """Whole or not at all: through a hidden draft beside it."""
-    draft = path.with_name(f".{path.name}.draft-{os.getpid()}")
     try:
-        try:
-            write_durably(draft, text.encode())
-            os.replace(draft, path)
-        finally:
-            draft.unlink(missing_ok=True)
+        replace_durably(path, text.encode())
     except OSError as error:
         raise RunFailed(f"{path}: cannot be written ({error.strerror})") from None
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json as jsonlib
-import os
 from datetime import datetime
 from pathlib import Path
 
-from matscout.checkpoint import sync_folder
 from matscout.cli.assemble import find_run, proposer_of_run
 from matscout.cli.judge import forecaster, stop_rules
+from matscout.data.whole_file import write_whole
 from matscout.errors import InputError
 from matscout.journal import driver_of
 from matscout.report.outlook import outlook
@@ -46,7 +45,7 @@ def report(
     )
     made = made or datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     text = page(record, looked, View(made, x, y, driver_of(folder)))
-    _write(path, text)
+    write_whole(path, text.encode(errors="replace"))
     if json:
         print(jsonlib.dumps({"file": str(path), "trials": len(record.history.trials)}))
     else:
@@ -67,22 +66,3 @@ def _check_output(path: Path, force: bool, *, ours: bool) -> None:
 def _is_ours(path: Path) -> bool:
     with open(path, "rb") as file:
         return f'content="{GENERATOR}"'.encode() in file.read(500)
-
-
-def _write(path: Path, text: str) -> None:
-    """Whole or not at all: through a hidden draft beside it."""
-    draft = path.with_name(f".{path.name}.draft-{os.getpid()}")
-    try:
-        try:
-            with open(draft, "w", encoding="utf-8", errors="replace") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(draft, path)
-            sync_folder(path.absolute().parent)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(
-            str(path), f"cannot be written ({error.strerror})", "name another"
-        ) from None

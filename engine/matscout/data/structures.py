@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import math
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from matscout.data.structure_text import (
 from matscout.data.tables import read_table
 from matscout.data.text_table import as_number, is_missing, read_text_table
 from matscout.data.unpacked import unpacked
+from matscout.durable_file import replace_durably
 from matscout.errors import InputError
 
 __all__ = [
@@ -99,9 +99,7 @@ def save_structures(path: str | Path, found: StructureSet, target: str = "target
     # No time stamp inside the archive: the same structures make the same bytes.
     packed = gzip.compress(data, mtime=0) if path.suffix == ".gz" else data
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_bytes(packed)
-    os.replace(draft, path)
+    replace_durably(path, packed)
 
 
 def _from_file(

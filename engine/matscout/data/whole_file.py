@@ -5,15 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import itertools
 import os
 from collections.abc import Callable
 from pathlib import Path
 
-from matscout.checkpoint import sync_folder, write_durably
+from matscout.durable_file import replace_durably
 from matscout.errors import InputError
 
-_drafts = itertools.count()
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 """What a file system without hard links says: exFAT, and some that are shared over a network."""
 
@@ -54,14 +52,8 @@ def _take_place(draft: Path, path: Path) -> None:
 
 
 def _write(path: Path, data: bytes, settle: Callable[[Path, Path], None]) -> None:
-    draft = path.with_name(f".{path.name}.draft-{os.getpid()}-{next(_drafts)}")
     try:
-        try:
-            write_durably(draft, data)
-            settle(draft, path)
-            sync_folder(path.absolute().parent)
-        finally:
-            draft.unlink(missing_ok=True)
+        replace_durably(path, data, settle)
     except FileExistsError:
         raise
     except OSError as error:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from matscout.bounded_read import read_bounded
-from matscout.checkpoint import write_durably
+from matscout.durable_file import replace_durably
 from matscout.json_text import parsed_json
 from matscout.runfolder import RunFolder
 
@@ -59,13 +58,8 @@ def keep_baselines(
         said = f"{', '.join(first)} and {last}" if first else last
         say(f"measuring {said} on the same folds")
     found = {**trainer.baselines(jobs), "target": target}
-    draft = folder.baselines.with_name(f".{folder.baselines.name}.{os.getpid()}")
     try:
-        try:
-            write_durably(draft, json.dumps(found, indent=1, sort_keys=True).encode())
-            os.replace(draft, folder.baselines)
-        finally:
-            draft.unlink(missing_ok=True)
+        replace_durably(folder.baselines, json.dumps(found, indent=1, sort_keys=True).encode())
     except OSError:
         return  # a full disk is for the journal to speak of
 

@@ -19,10 +19,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
-from matscout.checkpoint import replace_durably
 from matscout.data.halide_phases import Phase, phases_text
 from matscout.data.halide_table import ReferenceRow, table_text
 from matscout.data.halides import Halide, halides
+from matscout.durable_file import replace_durably
 from matscout.errors import ExperimentFailed, InputError, did_you_mean
 from matscout.evaluate.chgnet_oracle import decomposition
 from matscout.evaluate.chgnet_potential import potential

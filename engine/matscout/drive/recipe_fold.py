@@ -5,7 +5,6 @@ that the sweep never saw, kept in the run's folder so that it is computed once.
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matscout.bounded_read import read_bounded
-from matscout.checkpoint import write_durably
 from matscout.drive.left_behind import whole_ones
 from matscout.drive.nested_select import predicted, tried_of
 from matscout.drive.recipe_plan import Plan
+from matscout.durable_file import replace_durably
 from matscout.errors import RunFailed
 from matscout.evaluate.baselines import baselines
 from matscout.evaluate.choose import blend, choose
@@ -206,9 +205,7 @@ def write_members(folder: RunFolder, plan: Plan, found: Chosen, sha256: str) -> 
 
 
 def _write(path: Path, body: Mapping[str, Any]) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    write_durably(draft, json.dumps(plain(body), indent=1).encode())
-    os.replace(draft, path)
+    replace_durably(path, json.dumps(plain(body), indent=1).encode())
 
 
 def plain(raw: Any) -> Any:

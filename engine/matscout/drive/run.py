@@ -16,7 +16,6 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from matscout.bounded_read import read_bounded
-from matscout.checkpoint import write_durably
 from matscout.clock import Clock, SystemClock
 from matscout.drive.absorb import given_up
 from matscout.drive.interrupt import Interrupt
@@ -26,6 +25,7 @@ from matscout.drive.policy import Policy
 from matscout.drive.prune import Pruner
 from matscout.drive.prune_resume import retold
 from matscout.drive.thought import InThread
+from matscout.durable_file import write_durably
 from matscout.errors import InputError, RunFailed
 from matscout.event import Event, EventKind
 from matscout.failpoint import failpoint

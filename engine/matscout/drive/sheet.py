@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from matscout.checkpoint import sync_folder
 from matscout.data.spreadsheet import safe
+from matscout.durable_file import replace_durably
 from matscout.errors import InputError, RunFailed, one_line
-from matscout.failpoint import failpoint
 from matscout.propose.replicates import REPLICATE
 from matscout.space import Space
 from matscout.trial import Target, Trial, Value
@@ -102,26 +102,19 @@ def check_writable(path: Path, force: bool) -> None:
 
 
 def write_rows(path: Path, header: list[str], rows: Iterable[Mapping[str, Value | None]]) -> None:
-    """The whole file, or none of it: written beside and renamed. RunFailed if the disk refuses."""
-    draft = path.with_name(f".{path.name}.draft-{os.getpid()}")
+    """The whole file, or none of it. RunFailed if the disk refuses."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow([safe(name) for name in header])
+    for row in rows:
+        cells = (row.get(name) for name in header)
+        writer.writerow(["" if cell is None else safe(cell) for cell in cells])
     try:
-        with open(draft, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow([safe(name) for name in header])
-            for row in rows:
-                cells = (row.get(name) for name in header)
-                writer.writerow(["" if cell is None else safe(cell) for cell in cells])
-            file.flush()
-            os.fsync(file.fileno())
-        failpoint("sheet.before_rename")
-        os.replace(draft, path)
-        sync_folder(path.absolute().parent)
+        replace_durably(path, text.getvalue().encode())
     except OSError as error:
         raise RunFailed(
             one_line(f"{path}: cannot be written ({error.strerror or error})")
         ) from None
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _unlike(name: str, taken: set[str], prefix: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from matscout.bounded_read import read_bounded
-from matscout.checkpoint import replace_durably
 from matscout.data.halide_crystals import AX_PROTOTYPES, BX2_PROTOTYPES, Prototype
 from matscout.data.halide_phases import Phase, shipped_phases
+from matscout.durable_file import replace_durably
 from matscout.evaluate.chgnet_potential import ChgnetPotential
 from matscout.evaluate.phase_search import lowest_phase, measured
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from matscout.checkpoint import replace_durably
 from matscout.data.split_names import REPEATED
 from matscout.data.spreadsheet import safe
+from matscout.durable_file import replace_durably
 from matscout.errors import InputError, did_you_mean
 from matscout.evaluate.keeper import Cadence
 from matscout.trial import Measurement, Params, Target

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matscout.bounded_read import read_bounded
-from matscout.checkpoint import sync_folder, write_durably
+from matscout.durable_file import sync_folder, write_durably
 from matscout.evaluate.descriptors import is_short
 from matscout.failpoint import failpoint
 from matscout.fleet.attempt_lock import AttemptLocks

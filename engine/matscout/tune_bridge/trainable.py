@@ -16,9 +16,10 @@ import ray
 from ray.tune import Trainable
 
 from matscout.bounded_read import read_bounded
-from matscout.checkpoint import Checkpoint, CheckpointStore, write_durably
+from matscout.checkpoint import Checkpoint, CheckpointStore
 from matscout.cli import registry
 from matscout.drive.config import Part, parse_config, read_toml
+from matscout.durable_file import write_durably
 from matscout.errors import InputError, RunFailed
 from matscout.evaluate.base import Context
 from matscout.evaluate.trainer_options import TrainerOptions

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from matscout.checkpoint import write_durably
 from matscout.cli.words import end
+from matscout.durable_file import write_durably
 from matscout.errors import InputError
 
 Result = dict[str, Any]

@@ -19,9 +19,10 @@ from matscout.failpoint import NAMES
 
 _KILLED = -9
 
-# Saves after every step, and says all that it had said when it is taken up again. Each trial is worse
-# than those before it, and stopped at once; so the first of them are found too good for that in the end,
-# and thawed. Before its value it listens for a while, so that a trial that is to be stopped there is.
+# Saves after every step, each third one twice, and says all that it had said when it is taken up again.
+# Each trial is worse than those before it, and stopped at once; so the first of them are found too good
+# for that in the end, and thawed. Before its value it listens for a while, so that a trial that is to be
+# stopped there is.
 _TRAINER = """
 from matscout.checkpoint import Checkpoint
 from matscout.trial import Measurement, Report
@@ -37,7 +38,8 @@ def measure(params, context):
             if context.should_stop():
                 return
             time.sleep(0.002)
-            context.checkpoints.save(Checkpoint(step=step, arrays={}, state={}))
+            for _ in range(2 if step % 3 == 0 else 1):
+                context.checkpoints.save(Checkpoint(step=step, arrays={}, state={}))
         y = 0.1 * context.trial + 0.3 / step
         yield Report(step, {"y": y}, checkpoint=True)
     for _ in range(100):
@@ -205,9 +207,11 @@ SCENES = {
     "loop.thinking": Scene(_thinking, (2, 6)),
     "loop.after_thawed": Scene(_stopped_early, _ONCE),
     **{name: Scene(_stopped_early, (6, 9)) for name in NAMES if name.startswith("checkpoint.")},
+    "checkpoint.between_renames": Scene(_stopped_early, (1, 3)),
     **{name: Scene(_divided, (1, 3)) for name in NAMES if name.startswith("divided.")},
+    **dict.fromkeys(("file.before_rename", "file.after_rename"), Scene(_divided, (1, 3))),
     **dict.fromkeys(
-        ("campaign.after_asked", "campaign.after_added", "sheet.before_rename"),
+        ("campaign.after_asked", "campaign.after_added"),
         Scene(_by_person, _ONCE),
     ),
 }  # fmt: skip

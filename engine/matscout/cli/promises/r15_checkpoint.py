@@ -15,15 +15,16 @@ import numpy as np
 from matscout.checkpoint import Checkpoint, CheckpointStore
 from matscout.cli.promises.promise import SQLITE, Figure, Promise, Setting
 from matscout.cli.promises.tally import Tally
+from matscout.failpoint import NAMES
 from matscout.fleet.pinned import python_path
 
 KEEP = 3
-_PLACES = ("checkpoint.between_files", "checkpoint.before_rename", "checkpoint.after_rename")
+_PLACES = tuple(name for name in NAMES if name.startswith("checkpoint."))
 _STEPS = 400
 _PATIENCE_S = 60.0
 _LONGEST_S = 0.15
 
-# Saves step after step, and says of each that it is safe once `save` has returned.
+# Saves step after step, each third one twice, and says of each that it is safe once `save` has returned.
 _SAVER = """
 import os, sys
 from pathlib import Path
@@ -31,7 +32,8 @@ from matscout.cli.promises.r15_checkpoint import KEEP, checkpoint
 from matscout.checkpoint import CheckpointStore
 store = CheckpointStore(Path(sys.argv[1]), KEEP)
 for step in range(1, int(sys.argv[2])):
-    store.save(checkpoint(step))
+    for _ in range(1 + (step % 3 == 0)):
+        store.save(checkpoint(step))
     os.write(1, b"%d\\n" % step)
 """
 
