@@ -207,6 +207,12 @@ def test_every_kind_of_ending(rig: Rig, do: str, kind: Kind, reason: str) -> Non
     assert rig.fleet.poll(0) == [], "an attempt ends once"
 
 
+def test_what_is_said_after_a_measurement_counts_for_nothing(rig: Rig) -> None:
+    ending = rig.ending("twice", x=4.0)
+    assert ending.kind is Kind.MEASURED and ending.values == {"y": 4.0}
+    assert rig.fleet.poll(0) == [] and Outbox(rig.folder.outbox).sweep() == []
+
+
 def test_reports_come_first_and_in_order(rig: Rig) -> None:
     heard = rig.hear(rig.submit("report", n=30))
     assert [o.kind for o in heard] == [Kind.REPORTED] * 30 + [Kind.MEASURED]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from matscout.errors import ExperimentFailed, InputError
-from matscout.evaluate.bad_lab import Crashing, Failing, Lying, Noisy, Slow
+from matscout.evaluate.bad_lab import Crashing, Duplicating, Failing, Lying, Noisy, Slow
 from matscout.evaluate.base import Context
 from matscout.evaluate.noop import Noop
 from matscout.trial import Measurement
@@ -50,6 +50,12 @@ def test_wrappers_nest_and_draw_apart() -> None:
     said = [next(iter(lab.evaluate({}, Context(seed=seed)))) for seed in range(40)]
     lies = [math.isnan(m.values["y"]) for m in said if isinstance(m, Measurement)]
     assert 5 < sum(lies) < 35
+
+
+def test_a_duplicate_comes_after_the_measurement() -> None:
+    lab = Duplicating(Noop, shift=0.5)
+    said = [m.values for m in lab.evaluate({"x": 2.0}, Context()) if isinstance(m, Measurement)]
+    assert said == [{"y": 2.0}, {"y": 2.5}]
 
 
 def test_a_slow_one_stops_when_asked() -> None:

@@ -142,6 +142,23 @@ class Lying(_Wrapper):
                 yield said
 
 
+class Duplicating(_Wrapper):
+    """Says a measurement again, off by `shift`: an instrument whose driver sends twice."""
+
+    salt = 7
+
+    def __init__(self, factory: Factory, shift: float = 0.0, rate: float = 1.0) -> None:
+        super().__init__(factory, rate)
+        self.shift = shift
+
+    def evaluate(self, params: Params, context: Context) -> Iterator[Report | Measurement]:
+        unlucky = self.unlucky(self.rng(context))
+        for said in self.inner.evaluate(params, context):
+            yield said
+            if unlucky and isinstance(said, Measurement):
+                yield replace(said, values={k: v + self.shift for k, v in said.values.items()})
+
+
 Crash = Literal["kill", "abort", "segfault", "exit", "memory", "raise"]
 
 
@@ -184,6 +201,7 @@ class ByOrder:
     """Does what `params["do"]` says: a rehearsal of everything that a worker can do to a fleet.
 
     Sums `x` (0 if absent) for the target `y` where nothing else is said. Orders: `measure`,
+    `twice` (measures, and says another value after it),
     `report` (steps 1 … n, then measures), `until-stopped` (reports until asked to stop), `hang`,
     `fail`, `nothing`, `say-…` (a value that is none), any way to `crash`, and `children` (starts
     processes that ignore SIGTERM, writes their pids to the file `pids`, and hangs).
@@ -206,18 +224,17 @@ class ByOrder:
         elif order == "wait":
             if _waited(float(params["seconds"]), context):
                 yield measured
-        elif order == "hang":
-            hang()
-        elif order == "children":
-            _start_children(str(params["pids"]))
+        elif order in ("hang", "children"):
+            if order == "children":
+                _start_children(str(params["pids"]))
             hang()
         elif order == "fail":
             raise ExperimentFailed("the sample broke")
-        elif order == "nothing":
-            return
-        elif order == "measure":
+        elif order in ("measure", "twice"):
             yield measured
-        else:
+            if order == "twice":
+                yield Measurement({"y": measured.values["y"] + 1})
+        elif order != "nothing":
             crash(order)  # type: ignore[arg-type]
 
 
