@@ -15,10 +15,12 @@ from matscout.bounded_read import read_bounded
 from matscout.cli.bench import store
 from matscout.data import sealed, text_table
 from matscout.drive.baselines import read_baselines
+from matscout.drive.left_behind import read_predictions
 from matscout.drive.members import read_members
 from matscout.drive.recipe_fold import OUTER, read_outer
 from matscout.errors import InputError
 from matscout.fleet.outbox import Outbox
+from matscout.journal import Journal
 from matscout.runfolder import RunFolder
 
 MOST = 3 * 2**20
@@ -90,4 +92,16 @@ def test_what_lies_in_a_run_is_bounded_too(tmp_path: Path, read_bytes: list[int]
     assert Outbox(tmp_path).read(1, 1) is None
     with pytest.raises(InputError):
         read_members(folder)
-    assert sum(read_bytes) == 4 * (MOST + 1)
+    with pytest.raises(OSError):
+        read_predictions(Path("/dev/zero"))
+    assert sum(read_bytes) == 5 * (MOST + 1)
+
+
+def test_so_is_the_head_of_a_journal(tmp_path: Path, read_bytes: list[int]) -> None:
+    folder = RunFolder(tmp_path)
+    Journal.create(folder).close()
+    folder.head.unlink()
+    folder.head.symlink_to("/dev/zero")
+    with Journal.read_only(folder) as journal:
+        assert "journal.head is missing or unreadable" in journal.verify().notes[0]
+    assert sum(read_bytes) == 1001

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from matscout.bounded_read import read_bounded
 from matscout.clock import Clock, SystemClock
 from matscout.durable_file import write_durably
 from matscout.errors import InputError, JournalDamaged, JournalUnavailable
@@ -28,6 +29,7 @@ from matscout.json_text import parsed_json
 from matscout.owner import current_owner
 from matscout.runfolder import RunFolder
 
+_MOST_HEAD_BYTES = 1000
 _KINDS = {kind.value: kind for kind in EventKind}
 
 
@@ -249,7 +251,7 @@ class Journal:
 
     def _read_head(self) -> tuple[int, str] | None:
         try:
-            seq, digest = self._folder.head.read_text().split()
+            seq, digest = read_bounded(self._folder.head, _MOST_HEAD_BYTES).decode().split()
             return int(seq), digest
         except (OSError, ValueError):
             return None

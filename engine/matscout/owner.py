@@ -15,6 +15,7 @@ from matscout.errors import InputError
 from matscout.json_text import parsed_json
 from matscout.process_id import exists
 
+_MOST_SAID = 1000
 _TELLS_S = 1.0
 """How long a lock that is held may name nobody alive: its owner is about to write who it is, or to
 die, or is a reader that asked who drives."""
@@ -59,7 +60,7 @@ class Owner:
         until_s = time.monotonic() + _TELLS_S
         while not _locked(file):
             file.seek(0)
-            text = file.read()
+            text = file.read(_MOST_SAID)
             if _names_the_living(text) or time.monotonic() >= until_s:
                 file.close()
                 raise InputError(
@@ -89,7 +90,7 @@ def current_owner(path: Path) -> str:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                return _who(file.read())
+                return _who(file.read(_MOST_SAID))
     except OSError:
         pass
     return ""

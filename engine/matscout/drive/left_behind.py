@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from matscout.bounded_read import read_bounded
 from matscout.runfolder import RunFolder
 from matscout.trial import Trial
 
@@ -23,8 +24,7 @@ _SHOWN = 5
 
 def read_predictions(path: Path) -> Predictions:
     """OSError where there is no such file, ValueError for one that is cut or none of ours."""
-    with open(path, newline="", encoding="utf-8") as file:
-        text = file.read()
+    text = read_bounded(path).decode()
     if not text.endswith("\n"):
         raise ValueError("the last line is cut")
     try:
