@@ -33,7 +33,7 @@ def test_what_a_drained_node_has_in_hand_ends_there_and_the_rest_goes_elsewhere(
                 (int(t), int(a)): int(w[0]) for word, t, a, *w in lab.notes() if word == "begun"
             }
 
-        with driving(lab, fresh=True) as driver:
+        with driving(lab) as driver:
             assert eventually(lambda: bool(begun()), PATIENCE_S), last_words(lab)
             (drained,) = begun().values()
             (node,) = (node for node in cluster.others if node.raylet == drained)

@@ -24,7 +24,7 @@ def test_a_driver_leaves_a_cluster_whose_head_stands_still(tmp_path: Path, held:
             tmp_path / "lab", Setting(tmp_path, 1, fleet="ray"), trials=1, workers=1,
             oracle=held, run=f'address = "{cluster.address}"',
         )  # fmt: skip
-        with driving(lab, fresh=True) as driver:
+        with driving(lab) as driver:
             assert eventually(lambda: any(w == "begun" for w, *_ in lab.notes()), PATIENCE_S)
             stopped = cluster.head.pids("gcs_server")
             assert stopped

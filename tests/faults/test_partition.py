@@ -124,7 +124,7 @@ def test_a_node_that_is_cut_off_doubles_nothing_and_loses_nothing(
             notes = (words for words in lab.notes() if words[0] == "begun")
             return {(int(t), int(a)): int(raylet) for _, t, a, raylet in notes}
 
-        with driving(lab, fresh=True) as driver:
+        with driving(lab) as driver:
             assert eventually(lambda: bool(begun()), PATIENCE_S), last_words(lab)
             assert begun() == {(0, 1): far.raylet}
             near = cluster.join(island.here, 1)

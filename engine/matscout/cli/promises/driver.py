@@ -92,7 +92,7 @@ def start(
     called first in its process."""
     mark = f"{os.getpid()}-{lab.home}"
     arguments = (lab, tuple(words) or lab.words, place, mark, prepare)
-    if fresh:
+    if fresh or lab.fresh:
         with environment({"PYTHONPATH": python_path()}):
             process = multiprocessing.get_context("spawn").Process(target=serve, args=arguments)
             process.start()

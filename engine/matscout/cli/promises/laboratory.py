@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from matscout.cli.promises.promise import Setting
+from matscout.cli.promises.promise import RAY, Setting
 from matscout.journal_server import read_address
 from matscout.runfolder import RunFolder
 
@@ -85,9 +85,11 @@ class Ledger:
 
 @dataclass(frozen=True)
 class Laboratory:
-    """`home` holds the config c.toml, the oracle, its ledger, and the run."""
+    """`home` holds the config c.toml, the oracle, its ledger, and the run. `fresh`: its drivers are new
+    interpreters, as Ray needs them, and no forks."""
 
     home: Path
+    fresh: bool = False
 
     @classmethod
     def make(
@@ -113,7 +115,7 @@ class Laboratory:
         )  # fmt: skip
         (home / "c.toml").write_text(text)
         (home / "oracle.py").write_text(ORACLE + (oracle or PLAIN.format(work_s=work_s)))
-        return cls(home)
+        return cls(home, fresh=setting.fleet == RAY)
 
     @property
     def folder(self) -> RunFolder:

@@ -25,7 +25,7 @@ _LONGEST_S = {PROCESS: 0.9, RAY: 15.0}
 _AT_WORK = 0.6
 """So many of them after it has begun: starts take the longest time on a busy machine."""
 
-_THRICE, _ONCE, _FEW_PLACES = 1000, 100, 4
+_THRICE, _ONCE, _FEW_PLACES = 1000, {PROCESS: 100, RAY: 30}, 4
 """From so many kills on every named place is struck three times, or once; below, so many of them."""
 
 _FRESH = 20
@@ -51,12 +51,12 @@ def keep(setting: Setting) -> Figure:
 
 def _places(setting: Setting, tally: Tally) -> int:
     """Every place three times in a full run, a drawn handful in a small one. How many there were."""
-    if setting.fleet != PROCESS:
-        return 0
     draw = random.Random(f"{setting.seed} places")
     names = sorted(SCENES)
     times = 3 if setting.rounds >= _THRICE else 1
-    names = times * names if setting.rounds >= _ONCE else draw.sample(names, _FEW_PLACES)
+    names = (
+        times * names if setting.rounds >= _ONCE[setting.fleet] else draw.sample(names, _FEW_PLACES)
+    )
     for number, name in enumerate(names):
         home = setting.folder / f"place-{number:03d}"
         problems = struck(setting, home, name, draw)
@@ -81,7 +81,7 @@ def _campaign(
     )
     count = 0
     while count < kills:
-        fresh = setting.fleet == RAY or draw.randrange(_FRESH) == 0
+        fresh = draw.randrange(_FRESH) == 0
         # A worker of a costly experiment that is killed takes an unknown state of the world with it.
         victim = draw.choice(["driver"] if costly else ["driver", "driver", "worker", "all"])
         struck = _strike(lab, victim, draw.uniform(0.0, _LONGEST_S[setting.fleet]), draw, fresh)
@@ -89,7 +89,7 @@ def _campaign(
             break  # the run is over
         victims[struck] += 1
         count += 1
-    code = sitting(lab, fresh=setting.fleet == RAY)
+    code = sitting(lab)
     found = ledger.check(lab, trials, costly=costly)
     if code:
         found.problems.insert(0, f"resume ended with {code}: {last_words(lab)}")
@@ -131,7 +131,7 @@ PROMISE = Promise(
     id="R1",
     said="An acknowledged measurement survives kill -9 of driver and workers at any instant",
     test="SIGKILL at random times to the driver, a worker and then the driver, or all at once (on Ray a "
-    "child of the driver, the head among them), and, without Ray, at named places between two writes "
+    "child of the driver, the head among them), and at named places between two writes "
     "(four of them in a small run, all from 100 kills on); what drivers were told, the oracle's "
     "ledger and the journal are compared",
     small=8,

@@ -14,7 +14,7 @@ import numpy as np
 from matscout.cli.promises import ledger
 from matscout.cli.promises.driver import last_words, sitting
 from matscout.cli.promises.laboratory import NAME, Laboratory
-from matscout.cli.promises.promise import Setting
+from matscout.cli.promises.promise import RAY, Setting
 from matscout.failpoint import NAMES
 
 _KILLED = -9
@@ -70,7 +70,7 @@ type = "random"
 [run]
 trials = 5
 workers = 1
-fleet = "inline"
+fleet = "{fleet}"
 fold_jobs = true
 """
 
@@ -139,13 +139,14 @@ def _killed_and_checked(
 def _divided(setting: Setting, home: Path, armed: str, seed: int) -> list[str]:
     import_module("matscout.evaluate.trainer_tabular")  # once, not in every driver
     home.mkdir(parents=True)
+    fleet = RAY if setting.fleet == RAY else "inline"
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(40, 2))
     y = x @ [2.0, -1.0] + rng.normal(size=40)
     rows = [f"{float(a)!r},{float(b)!r},{float(c)!r}" for (a, b), c in zip(x, y, strict=True)]
     (home / "t.csv").write_text("\n".join(["a,b,y", *rows]) + "\n")
-    (home / "c.toml").write_text(_DIVIDED.format(name=NAME, seed=seed))
-    lab = Laboratory(home)
+    (home / "c.toml").write_text(_DIVIDED.format(name=NAME, seed=seed, fleet=fleet))
+    lab = Laboratory(home, fresh=fleet == RAY)
     if sitting(lab, ("make",)) or sitting(lab, ("drive",), place=armed) != _KILLED:
         return [f"nobody was killed there ({last_words(lab)})"]
     if sitting(lab, ("drive",)):

@@ -48,14 +48,13 @@ def _campaign(
         by_worker = draw.random() < 0.2
         place = draw.choice(_BY_WORKER if by_worker else _BY_DRIVER)
         nth = draw.randint(3, 8) if by_worker else draw.randint(2, 12)
-        fresh = setting.fleet == RAY
-        with driving(lab, place=f"{place}:{nth}:kill", fresh=fresh) as driver:
+        with driving(lab, place=f"{place}:{nth}:kill") as driver:
             code = driver.ended() or 0
         if code == _KILLED:
             cut |= dict.fromkeys(_in_the_outbox(lab), f"the driver at {place}")
         elif by_worker:
             cut |= dict.fromkeys(_of_dead_workers(lab, before), f"the worker at {place}")
-    code = sitting(lab, fresh=setting.fleet == RAY)
+    code = sitting(lab)
     found = ledger.check(lab, trials)
     if code:
         found.problems.insert(0, f"resume ended with {code}: {last_words(lab)}")

@@ -74,7 +74,7 @@ def _campaign(
         going = trouble(setting, lab, after_s, problems)
         troubles[trouble.__name__.strip("_")] += going
         met += going
-    code = sitting(lab, fresh=setting.fleet == RAY)
+    code = sitting(lab)
     if code:
         problems.append(f"resume ended with {code}: {last_words(lab)}")
     found = ledger.check(lab, trials, costly=costly)
@@ -92,7 +92,7 @@ def _campaign(
 def _killed(setting: Setting, lab: Laboratory, after_s: float, problems: list[str]) -> bool:
     """A driver, killed. False where it had come to the end of the run before."""
     told = told_bytes(lab)
-    with driving(lab, fresh=setting.fleet == RAY) as driver:
+    with driving(lab) as driver:
         if not at_work(lab, driver, told) or driver.ended(after_s) is not None:
             return False
         driver.kill()
@@ -102,8 +102,7 @@ def _killed(setting: Setting, lab: Laboratory, after_s: float, problems: list[st
 def _raced(setting: Setting, lab: Laboratory, after_s: float, problems: list[str]) -> bool:
     """Eight drivers at once: one of them drives; it is killed."""
     with ExitStack() as stack:
-        fresh = setting.fleet == RAY
-        rivals = [stack.enter_context(driving(lab, fresh=fresh)) for _ in range(RIVALS)]
+        rivals = [stack.enter_context(driving(lab)) for _ in range(RIVALS)]
         working = _alone(rivals)
         odd = {r.ended(0) for r in rivals} - {None, 0, _REFUSED}
         if len(working) > 1 or odd:
@@ -131,7 +130,7 @@ def _alone(rivals: list[Driver]) -> list[Driver]:
 def _stopped(setting: Setting, lab: Laboratory, after_s: float, problems: list[str]) -> bool:
     """A driver stopped for a while, others try to take its place; then it goes on, and is killed."""
     told = told_bytes(lab)
-    with driving(lab, fresh=setting.fleet == RAY) as driver:
+    with driving(lab) as driver:
         if not at_work(lab, driver, told) or driver.ended(after_s) is not None:
             return False
         driver.signal(signal.SIGSTOP)
@@ -149,7 +148,7 @@ def _stopped(setting: Setting, lab: Laboratory, after_s: float, problems: list[s
 
 def _try_as_well(setting: Setting, lab: Laboratory, problems: list[str]) -> None:
     over = _over(lab)
-    code = sitting(lab, fresh=setting.fleet == RAY)
+    code = sitting(lab)
     if code != _REFUSED and not (over and code == 0):
         problems.append(f"a rival of a stopped driver ended with {code}")
 
@@ -159,7 +158,7 @@ def _evicted(setting: Setting, lab: Laboratory, driver: Driver, problems: list[s
     over = _over(lab)
     if sitting(lab, ("evict", lab.folder.name)):
         problems.append(f"evict failed: {last_words(lab)}")
-    with driving(lab, fresh=setting.fleet == RAY) as rival:
+    with driving(lab) as rival:
         rival.ended(0.1)
         driver.signal(signal.SIGCONT)
         if driver.ended() in (None, *([] if over else [0])):

@@ -74,7 +74,7 @@ def keep(setting: Setting) -> Figure:
         lab = Laboratory.make(setting.folder / "lab", setting, trials=2 * bad, oracle=oracle)
         config = lab.home / "c.toml"
         config.write_text(config.read_text().replace("= 1000", f"= {_CRASHES}"))
-        code = sitting(lab, fresh=setting.fleet == RAY)
+        code = sitting(lab)
         _judge(lab, ways, tally, "" if code == 0 else f"exit code {code}: {last_words(lab)}")
         drop_schema(lab.folder)
     done = f"{bad} trials that crash, as many between them that do not; ways: {', '.join(names)}"

@@ -71,7 +71,7 @@ def _campaign(setting: Setting, number: int, count: int, tally: Tally, met: Coun
         signalled += 1
         if signalled < count:
             tally.round(f"{number}, {how}", problem)
-    code = sitting(lab, fresh=setting.fleet == RAY)
+    code = sitting(lab)
     if code:
         problem = problem or f"resume ended with {code}: {last_words(lab)}"
     found = ledger.check(lab, _TRIALS, costly=costly)
@@ -96,7 +96,7 @@ def _interrupted(
     if hang:
         flag.touch()
     # Once something has been said, it is our signal handler, or our one line, that answers.
-    with driving(lab, fresh=fleet == RAY) as driver:
+    with driving(lab) as driver:
         if not eventually(lambda: _size(lab.log) > before, PATIENCE_S):
             return "the driver never said a word"
         if hang:

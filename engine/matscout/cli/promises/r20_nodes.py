@@ -69,7 +69,7 @@ def _campaign(setting: Setting, number: int, kills: int, cluster: RayNodes, tall
         oracle=ORACLE.format(steps=_STEPS, step_s=_STEP_S), run=f'address = "{cluster.address}"',
     )  # fmt: skip
     struck: list[int] = []
-    with driving(lab, fresh=True) as driver:
+    with driving(lab) as driver:
         while len(struck) < kills and (node := _at_work(lab, driver, cluster, draw)) is not None:
             struck.append(node.raylet or 0)
             if draw.random() < 0.5:

@@ -216,7 +216,7 @@ class _Sitting:
         if self.lab.folder.holds_run:
             address, workers = self.machines.cluster.address, str(self.machines.count)
             words = ("resume", NAME, "--address", address, "--workers", workers)
-        return start(self.lab, words, fresh=True)
+        return start(self.lab, words)
 
     def _look_at_nodes(self) -> None:
         before_s, self._looked_s = self._looked_s, time.monotonic()
