@@ -135,3 +135,46 @@ def test_the_gate_finds_what_the_table_itself_knows() -> None:
     shares = fitted.named_steps["model"].shares(fitted.named_steps["prepare"].transform(data.x))
     assert shares["table"] > 0.5 and sum(shares.values()) == pytest.approx(1.0)
     assert np.abs(fitted.predict(data.x) - 5.0 * number).mean() < 2.0
+
+
+def with_chgnet(n: int = 96) -> tuple[tabular.Columns, np.ndarray]:
+    """CHGNet's block beside formulas; the target is what a direction of its features says."""
+    features = np.random.default_rng(4).normal(size=(n, 64))
+    formulas = {"f": np.tile(FORMULAS, n // len(FORMULAS))}
+    data = tabular.columns({}, formulas, ("f",), {"chgnet": features})
+    return data, 3.0 * features[:, 0]
+
+
+@pytest.mark.parametrize("more", [{}, {"balance": 0.01, "z": 0.0}, {"kept": 2, "noise": 1.0}])
+def test_chgnet_is_an_expert_where_there_are_structures(more: dict[str, Any]) -> None:
+    data, y = with_chgnet()
+    pipe = tabular.pipeline("transfer", "regression", data, {"epochs": 60, **more}, 0)
+    fitted = tabular.fit(pipe, data.x, y)
+    shares = fitted.named_steps["model"].shares(fitted.named_steps["prepare"].transform(data.x))
+    assert set(shares) == {"enthalpy", "chgnet", "table"}
+    assert shares["chgnet"] > shares["enthalpy"]
+
+
+def test_a_head_on_chgnet_alone() -> None:
+    data, y = with_chgnet(240)
+    few = {"kind": "pairwise", "epochs": 60}
+    error = {
+        expert: np.abs(
+            tabular.fit(
+                tabular.pipeline("transfer", "regression", data, {**few, "expert": expert}, 0),
+                data.x[:200], y[:200],
+            ).predict(data.x[200:]) - y[200:]
+        ).mean()
+        for expert in ("enthalpy", "chgnet")
+    }  # fmt: skip
+    assert error["chgnet"] < 0.5 * error["enthalpy"], error
+
+
+def test_an_expert_that_is_not_there_is_named() -> None:
+    data, y = table()
+    for wrong, said in (
+        ({"kind": "pairwise", "expert": "chgnet"}, "chgnet reads structures, and sees none"),
+        ({"kept": 3}, "asks 3 experts at a time, and there are 2"),
+    ):
+        with pytest.raises(InputError, match=said):
+            tabular.fit(tabular.pipeline("transfer", "regression", data, wrong, 0), data.x, y)

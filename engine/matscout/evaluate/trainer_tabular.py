@@ -151,7 +151,8 @@ class TabularTrainer(TrainerOptions):
         from matscout.evaluate.tabular_data import check_also
         from matscout.models.hyperparameters import check_names
 
-        if self.model == "transfer" and len(self.formulas) != 1:
+        crystals_alone = self.structures and not self.formulas
+        if self.model == "transfer" and len(self.formulas) != 1 and not crystals_alone:
             what = (
                 f"transfer learns from one column of formulas, and {len(self.formulas)} are named"
             )

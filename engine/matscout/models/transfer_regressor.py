@@ -1,5 +1,5 @@
-"""Transfer as an estimator for pipelines and sweeps: a scarce target of formulas, and an expert that
-has learned the measured enthalpies of formation which pymatgen ships.
+"""Transfer as an estimator for pipelines and sweeps: a scarce target of formulas, an expert that has
+learned the measured enthalpies of formation which pymatgen ships, and CHGNet where there are structures.
 """
 
 from __future__ import annotations
@@ -30,6 +30,10 @@ from matscout.models.transfer import (
     pretrained,
 )
 
+ENTHALPY, CHGNET, _TABLE = "enthalpy", "chgnet", "table"
+_VIEWS = {STATISTICS: ENTHALPY}
+"""What an expert reads, where the block of inputs has another name than the expert."""
+
 BODY = OfColumns(hyper.MlpSettings(hidden_features=64, hidden_layers=2))
 _EXPERT = HeadSettings(
     epochs=40, settings=hyper.FitSettings(lr=5e-3, weight_decay=1e-3, batch_size=64)
@@ -38,9 +42,10 @@ _EXPERT = HeadSettings(
 
 @dataclass(frozen=True, slots=True)
 class TransferSettings:
-    """`kind`: experts, a gate over the expert and the table's own columns (`kept` of them at a time, 0:
-    both; `by_row`; `noise`); pairwise; two_stage (`second_epochs` at `slower` times `lr`); scratch.
-    `bags` above 1: so many of it on rows drawn with replacement.
+    """`kind`: experts, a gate over all experts there are and the table's own columns (`kept` of them at
+    a time, 0: all; `by_row`, `noise`, `balance` and `z` as in GateSettings); pairwise, on `expert`;
+    two_stage on the enthalpies' (`second_epochs` at `slower` times `lr`); scratch. `bags` above 1: so
+    many of it on rows drawn with replacement.
     """
 
     kind: str = hyper.choice("experts", "pairwise", "two_stage", "scratch")
@@ -48,14 +53,18 @@ class TransferSettings:
     lr: float = hyper.number(5e-3, 1e-8, 10.0)
     weight_decay: float = hyper.number(1e-2, 0.0, 10.0)
     hidden_features: int = hyper.count(32, 1, 4096)
-    kept: int = hyper.count(0, 0, 2)
+    expert: str = hyper.choice(ENTHALPY, CHGNET)
+    kept: int = hyper.count(0, 0, 3)
     by_row: str = hyper.choice("no", "yes")
     noise: float = hyper.number(0.0, 0.0, 10.0)
+    balance: float = hyper.number(0.0, 0.0, 10.0)
+    z: float = hyper.number(1e-3, 0.0, 10.0)
     slower: float = hyper.number(0.1, 1e-6, 1.0)
     second_epochs: int = hyper.count(50, 1, 100_000)
     bags: int = hyper.count(1, 1, 100)
 
-    def arm(self, columns: int) -> Transfer:
+    def arm(self, views: Views) -> Transfer:
+        """InputError where they lack what it needs."""
         head = HeadSettings(
             hyper.MlpSettings(self.hidden_features, 1),
             self.epochs,
@@ -63,24 +72,46 @@ class TransferSettings:
         )
         one: Transfer
         if self.kind == "scratch":
-            one = Scratch("table", BODY, head)
+            one = Scratch(_TABLE, BODY, head)
         elif self.kind == "pairwise":
-            one = Pairwise(enthalpy_expert(), head)
+            one = Pairwise(_expert(self.expert, views), head)
         elif self.kind == "two_stage":
-            one = TwoStage(enthalpy_expert(), head, self.slower, self.second_epochs)
+            one = TwoStage(_expert(ENTHALPY, views), head, self.slower, self.second_epochs)
         else:
-            gate = GateSettings(self.kept, self.by_row == "yes", self.noise)
-            own = of_features("table", "table", columns)
-            one = MixtureOfExperts([enthalpy_expert(), own], head, gate)
+            known = [name for name in (ENTHALPY, CHGNET) if name in views] or [ENTHALPY]
+            experts = [_expert(name, views) for name in known]
+            experts.append(_trained_already(_TABLE, views))
+            if self.kept > len(experts):
+                what = f"asks {self.kept} experts at a time, and there are {len(experts)}"
+                raise InputError("params.kept", what, f"at most {len(experts)}; 0: all")
+            gate = GateSettings(self.kept, self.by_row == "yes", self.noise, self.balance, self.z)
+            one = MixtureOfExperts(experts, head, gate)
         return one if self.bags == 1 else Bagged(one, self.bags)
+
+
+def _expert(name: str, views: Views) -> Pretrained:
+    if name not in views and name == ENTHALPY:
+        what = "transfer learns from statistics of one column of formulas, and sees none"
+        mend = "name the column under formulas, with features = 'all', 'statistics' or 'bonding'"
+        raise InputError("params.features", what, mend)
+    if name not in views:
+        mend = "name the column of the structures' files under structures"
+        raise InputError("params.expert", "chgnet reads structures, and sees none", mend)
+    return enthalpy_expert() if name == ENTHALPY else _trained_already(name, views)
+
+
+def _trained_already(name: str, views: Views) -> Pretrained:
+    inputs = views[name]
+    assert isinstance(inputs, ColumnInputs)
+    return of_features(name, name, inputs.X.shape[1])
 
 
 @lru_cache(maxsize=1)
 def enthalpy_expert() -> Pretrained:
     """Learned from 2,135 compounds, always the same; some 2 s on one core, once for each process."""
     known = formation_enthalpies()
-    views = {STATISTICS: ColumnInputs.of(composition_features(known.formulas)[1])}
-    return pretrained("enthalpy", STATISTICS, views, known.enthalpy, make=BODY, head=_EXPERT)
+    views = {ENTHALPY: ColumnInputs.of(composition_features(known.formulas)[1])}
+    return pretrained(ENTHALPY, ENTHALPY, views, known.enthalpy, make=BODY, head=_EXPERT)
 
 
 class TransferRegressor(RegressorMixin, BaseEstimator):
@@ -95,9 +126,12 @@ class TransferRegressor(RegressorMixin, BaseEstimator):
         lr: float = 5e-3,
         weight_decay: float = 1e-2,
         hidden_features: int = 32,
+        expert: str = ENTHALPY,
         kept: int = 0,
         by_row: str = "no",
         noise: float = 0.0,
+        balance: float = 0.0,
+        z: float = 1e-3,
         slower: float = 0.1,
         second_epochs: int = 50,
         bags: int = 1,
@@ -109,9 +143,12 @@ class TransferRegressor(RegressorMixin, BaseEstimator):
         self.lr = lr
         self.weight_decay = weight_decay
         self.hidden_features = hidden_features
+        self.expert = expert
         self.kept = kept
         self.by_row = by_row
         self.noise = noise
+        self.balance = balance
+        self.z = z
         self.slower = slower
         self.second_epochs = second_epochs
         self.bags = bags
@@ -119,26 +156,22 @@ class TransferRegressor(RegressorMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> TransferRegressor:
-        """InputError for a value out of bounds, or where no formulas were named."""
+        """InputError for a value out of bounds, or where there is nothing that the expert reads."""
         how = hyper.settings(TransferSettings, self.get_params())
         views = self._views(x)
-        self.fitted_ = how.arm(x.shape[1]).fit(views, np.asarray(y), self.random_state or 0)
+        self.fitted_ = how.arm(views).fit(views, np.asarray(y), self.random_state or 0)
         return self
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         return np.asarray(self.fitted_.predict(self._views(x)))
 
     def shares(self, x: np.ndarray) -> dict[str, float]:
-        """How much the gate takes of the expert and of the table; empty for other kinds."""
+        """How much the gate takes of each expert and of the table; empty for other kinds."""
         fitted = self.fitted_
         return fitted.shares(self._views(x)) if isinstance(fitted, FittedMixture) else {}
 
     def _views(self, x: np.ndarray) -> Views:
         table = np.asarray(x, dtype=np.float64)
-        for name, first, last in self.blocks:
-            if name == STATISTICS:
-                seen = ColumnInputs.of(table[:, first:last])
-                return {STATISTICS: seen, "table": ColumnInputs.of(table)}
-        what = "transfer learns from statistics of one column of formulas, and sees none"
-        mend = "name the column under formulas, with features = 'all', 'statistics' or 'bonding'"
-        raise InputError("params.features", what, mend)
+        named = {_VIEWS.get(name, name): table[:, first:last] for name, first, last in self.blocks}
+        views = {name: ColumnInputs.of(named[name]) for name in (ENTHALPY, CHGNET) if name in named}
+        return {**views, _TABLE: ColumnInputs.of(table)}
