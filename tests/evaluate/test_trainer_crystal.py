@@ -152,7 +152,7 @@ def test_batch_normalisation_survives_a_last_batch_of_one_atom(tmp_path: Path) -
         ({"most_at_once": -1}, {}, "trainer.most_at_once: must be a whole number"),
         ({"mixed_precision": "yes"}, {}, "trainer.mixed_precision: must be true or false"),
         ({"metric": "accuracy"}, {}, "'accuracy' is for classification"),
-        ({"task": "classification"}, {}, "classes must be 0, 1"),
+        ({"task": "classification"}, {}, "number its classes 0, 1"),
         ({"split": "hold-out"}, {}, "did you mean 'holdout'"),
         ({"split": "kfold", "folds": 99}, {}, "40 rows do not make 99 folds"),
         ({"hyperparameters": {"batchsize": 5}}, {}, "did you mean 'batch_size'"),
@@ -169,6 +169,14 @@ def test_mistakes_are_one_line(
         trainer = CrystalGraphTrainer(**{"structures": crystals, **options})
         list(trainer.evaluate(params, Context()))
     assert "\n" not in str(caught.value)
+
+
+def test_one_class_alone_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "same.json.gz"
+    atoms = [Structure(Lattice.cubic(3 + k / 10), ["Fe"], [[0, 0, 0]]) for k in range(6)]
+    save_structures(path, StructureSet(tuple("abcdef"), tuple(atoms), np.zeros(6)))
+    with pytest.raises(InputError, match="'target' is 0 in every crystal; bring another class too"):
+        CrystalGraphTrainer(structures=str(path), task="classification").check([])
 
 
 def test_a_space_is_checked_before_a_run(crystals: str) -> None:

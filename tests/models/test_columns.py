@@ -59,7 +59,7 @@ def test_blocks_made_elsewhere_and_what_is_refused() -> None:
         tabular.pipeline(
             "linear", "regression", co.columns({"a": np.ones(3)}, {}), {"features": "fractions"}, 0
         )
-    with pytest.raises(InputError, match="'Xx2' is no formula"):
+    with pytest.raises(InputError, match="row 2: 'Xx2' is no formula"):
         co.columns({}, {"f": np.array(["Fe", "Xx2"], dtype=object)}, ("f",))
     with pytest.raises(InputError, match="did you mean 'formula'"):
         co.columns({}, {"formula": FORMULAS}, ("formulas",))

@@ -108,8 +108,13 @@ def load(trainer: CrystalGraphTrainer) -> CrystalData:
 def _classes(y: np.ndarray, trainer: CrystalGraphTrainer) -> int:
     labels = np.unique(y)
     if not np.array_equal(labels, np.arange(len(labels))) or len(labels) < 2:
-        raise InputError(
-            str(trainer.structures), f"classes must be 0, 1, …, but '{trainer.predict}' holds"
-            f" {', '.join(f'{label:g}' for label in labels[:5])}",
-        )  # fmt: skip
+        held = ", ".join(f"{label:g}" for label in labels[:5])
+        if len(labels) == 1:
+            what, mend = (
+                f"'{trainer.predict}' is {held} in every crystal",
+                "bring another class too",
+            )
+        else:
+            what, mend = f"'{trainer.predict}' holds {held}", "number its classes 0, 1, …"
+        raise InputError(str(trainer.structures), what, mend)
     return len(labels)

@@ -14,6 +14,7 @@ from sklearn.preprocessing import OneHotEncoder, RobustScaler, StandardScaler
 
 from matscout.data.bonding import bonding_features
 from matscout.data.composition import composition_features, element_fractions
+from matscout.data.formula import amounts
 from matscout.errors import InputError, did_you_mean
 from matscout.models.hyperparameters import PrepareSettings
 
@@ -128,10 +129,22 @@ def _of_formulas(
         try:
             own = formula_blocks(cells, bonding=bonding)
         except ValueError as error:
-            what = str(error) if "" not in cells else f"row {cells.index('') + 1} has no formula"
+            what = _first_wrong(cells) or str(error)
             raise InputError(f"column '{name}'", what, "mend it, or drop the row") from None
         made |= {block + tail: values for block, values in own.items()}
     return made
+
+
+def _first_wrong(cells: Sequence[str]) -> str:
+    """The first cell that is no formula, with its row; empty where each of them is one."""
+    for row, cell in enumerate(cells, 1):
+        if not cell:
+            return f"row {row} has no formula"
+        try:
+            amounts(cell)
+        except ValueError as error:
+            return f"row {row}: {error}"
+    return ""
 
 
 def kept(data: Columns, settings: PrepareSettings) -> list[Block]:
