@@ -133,12 +133,17 @@ def test_a_loss_that_explodes_is_measured_and_not_waited_for(crystals: str) -> N
     assert np.isnan(last.values["mae"]) and last.sem == {}
 
 
-def test_batch_normalisation_survives_a_last_batch_of_one_atom(tmp_path: Path) -> None:
+def atoms_of(folder: Path, target: np.ndarray) -> Path:
+    """Six crystals of one atom each."""
     from pymatgen.core import Lattice, Structure
 
-    path = tmp_path / "atoms.jsonl"
     atoms = [Structure(Lattice.cubic(3 + k / 10), ["Fe"], [[0, 0, 0]]) for k in range(6)]
-    save_structures(path, StructureSet(tuple("abcdef"), tuple(atoms), np.arange(6.0)))
+    save_structures(folder / "a.jsonl", StructureSet(tuple("abcdef"), tuple(atoms), target))
+    return folder / "a.jsonl"
+
+
+def test_batch_normalisation_survives_a_last_batch_of_one_atom(tmp_path: Path) -> None:
+    path = atoms_of(tmp_path, np.arange(6.0))
     trainer = CrystalGraphTrainer(structures=str(path), epochs=2)
     _, last = evaluated(trainer, {"batch_size": 4})
     assert np.isfinite(last.values["mae"])
@@ -172,9 +177,7 @@ def test_mistakes_are_one_line(
 
 
 def test_one_class_alone_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "same.json.gz"
-    atoms = [Structure(Lattice.cubic(3 + k / 10), ["Fe"], [[0, 0, 0]]) for k in range(6)]
-    save_structures(path, StructureSet(tuple("abcdef"), tuple(atoms), np.zeros(6)))
+    path = atoms_of(tmp_path, np.zeros(6))
     with pytest.raises(InputError, match="'target' is 0 in every crystal; bring another class too"):
         CrystalGraphTrainer(structures=str(path), task="classification").check([])
 
