@@ -19,10 +19,11 @@ from matscout.cli.bench.commands.simulate import simulate
 from matscout.cli.bench.commands.suggestion import suggestion
 from matscout.cli.bench.commands.sweeps import sweeps
 from matscout.cli.bench.commands.transfer import transfer
+from matscout.cli.bench.commands.uncertainty import uncertainty
 from matscout.cli.bench.commands.utilisation import utilisation
 
 COMMANDS = (
-    campaigns, sweeps, lowdata, imbalance, scarcity, transfer,
+    campaigns, sweeps, lowdata, imbalance, scarcity, uncertainty, transfer,
     overhead, history, suggestion, latency, load, utilisation, crystals, simulate, faults,
     halide_reference,
 )  # fmt: skip

@@ -66,7 +66,11 @@ def require(data: Path | None, names: Sequence[str]) -> Path:
 
 
 def read(name: str, data: Path) -> Rows:
-    source = SOURCES[name]
+    return rows_of(SOURCES[name], data)
+
+
+def rows_of(source: Source, data: Path) -> Rows:
+    """InputError for what is no formula, and where there is no such file."""
     table = read_table(
         data / source.path,
         source.target,
