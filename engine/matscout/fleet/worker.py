@@ -23,6 +23,7 @@ from matscout.failpoint import failpoint
 from matscout.fleet.attempt_lock import AttemptTaken
 from matscout.fleet.base import EvaluatorFactory
 from matscout.fleet.outbox import Outbox
+from matscout.fleet.sheltered import sheltered
 from matscout.outcome import Assignment, Kind, Outcome
 from matscout.runfolder import RunFolder
 from matscout.trial import Measurement, Params, Report, Target, checked_values
@@ -266,9 +267,11 @@ def _kept(
                     else:
                         reports.append(outcome.report_body)
                         yield outcome
-                context.leave()
-                assert ending is not None
-                store(outbox, replace(ending, reports=tuple(reports)))
+                # Who presses Ctrl-C twice has workers ended, and not what is measured already lost.
+                with sheltered():
+                    context.leave()
+                    assert ending is not None
+                    store(outbox, replace(ending, reports=tuple(reports)))
     except AttemptTaken as error:
         ending = said.ended(Kind.CRASHED, str(error))
     except OSError as error:
