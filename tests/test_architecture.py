@@ -16,7 +16,9 @@ LEVELS = {
         "errors clock failpoint process_id seeds finite json_text parameter constraint pool space goal limit trial outcome event".split(),
         0,
     ),
-    **dict.fromkeys("bounded_read durable_file journal history checkpoint owner wal runfolder".split(), 1),
+    **dict.fromkeys(
+        "bounded_read durable_file journal history checkpoint owner wal runfolder".split(), 1
+    ),
     **dict.fromkeys("journal_store journal_sqlite journal_postgres journal_server".split(), 1),
     **dict.fromkeys("data surrogate acquire models".split(), 2),
     **dict.fromkeys("propose evaluate".split(), 3),

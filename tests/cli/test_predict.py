@@ -317,6 +317,7 @@ def test_crystals_are_trained_and_not_predicted(home: Path, matscout: Matscout) 
     )
     said = matscout("train", "one.toml")
     assert said.code == 0 and "best: trial 0: mae = " in said.out, said.err
+    assert " structures/s on cpu, one attempt" in said.out
     (home / "new.csv").write_text("a\n1\n")
     said = matscout("predict", "one", "new.csv")
     assert said.code == 2 and "run 'one' is a sweep of crystal_graph" in said.err

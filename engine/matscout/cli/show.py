@@ -16,6 +16,7 @@ from matscout.cli.progress import label, mean_said, often
 from matscout.data.pools import ready_space, ready_spaces
 from matscout.drive.baselines import read_baselines
 from matscout.drive.run import RunSpec, load
+from matscout.drive.throughput import throughput_of
 from matscout.errors import InputError, did_you_mean, one_line
 from matscout.fleet.at_work import not_begun
 from matscout.history import History
@@ -127,6 +128,7 @@ def spaces(name: str | None, json: bool) -> int:
 def summary(folder: RunFolder, history: History, spec: RunSpec) -> dict[str, Any]:
     """How a run stands, for a machine."""
     best, driver = best_of(history), driver_of(folder)
+    speed = throughput_of(folder, history.trials)
     return {
         "run": str(folder.root),
         "name": spec.name,
@@ -143,6 +145,7 @@ def summary(folder: RunFolder, history: History, spec: RunSpec) -> dict[str, Any
             for one in against(history, read_baselines(folder))
         ],
         "retuned": [d.to_dict() for d in decisions(history.trials)],
+        "throughput": asdict(speed) if speed else None,
         "driver": driver or None,
         "waiting_for_worker": not_begun(folder, history.in_flight) if driver else [],
         "stopped": history.stopped or None,
@@ -174,6 +177,8 @@ def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[st
     kept = limits_line(history)
     lines += [kept] if kept else []
     lines += [one_line(f"model: {d.sentence()}") for d in list(decisions(history.trials))[-1:]]
+    speed = throughput_of(folder, history.trials)
+    lines += [one_line(speed.sentence)] if speed else []
     driver = driver_of(folder)
     if driver:
         lines.append(f"running now: {driver}")
