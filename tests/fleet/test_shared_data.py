@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import pytest
 import torch
 from pymatgen.core import Lattice, Structure
 
+from matscout.cli.promises.alive import eventually
 from matscout.data.structures import StructureSet, save_structures
 from matscout.evaluate import drawn_graphs
 from matscout.evaluate.base import Context, Evaluator
@@ -34,12 +36,13 @@ METALS = ("Fe", "Co", "Ni", "Cu", "Ag", "Au", "Pd", "Pt", "Al")
 
 
 class Reader:
-    """Sums up the numbers of a file; says in another file when it reads them."""
+    """Sums up the numbers of a file; says in another file when it reads them. Goes on when as many
+    processes as are to be `together` are at work."""
 
     costly = False
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, path: str, together: int = 1) -> None:
+        self.path, self.together = path, together
         self.numbers: np.ndarray | None = None
 
     def shared(self) -> np.ndarray:
@@ -54,6 +57,9 @@ class Reader:
 
     def evaluate(self, params: Params, context: Context) -> Iterator[Report | Measurement]:
         numbers = self.shared()
+        Path(f"{self.path}.{os.getpid()}.here").touch()
+        here = Path(self.path).parent
+        assert eventually(lambda: len(list(here.glob("*.here"))) >= self.together, PATIENCE_S)
         yield Measurement(
             {"sum": float(numbers.sum()), "writeable": float(numbers.flags.writeable)}
         )
@@ -83,7 +89,7 @@ def test_several_ray_actors_look_at_one_copy_that_was_read_once(
     from matscout.fleet.ray_actors import RayFleet
 
     path = numbers_file(tmp_path)
-    make = partial(Reader, str(path))
+    make = partial(Reader, str(path), together=3)
     fleet = RayFleet(make, TARGETS, folder, slots=3, cpus=0.25, shared=shared_data(make()))
     try:
         for trial in range(3):
