@@ -67,6 +67,15 @@ def test_whatever_the_text_it_is_read_or_refused(kind: str, noise: str, place: i
     assert isinstance(found, Refused) or len(found["numbers"]) == len(found["coords"])
 
 
+def test_a_line_that_no_cif_has_is_refused_before_it_is_parsed() -> None:
+    """The parser would think about these quotes for the square of their number."""
+    lines = CIF.splitlines()
+    longest = [*lines[:3], "_x " + "'" * 2045, *lines[3:]]
+    assert not isinstance(answer(["cif", "\n".join(longest)]), Refused)
+    found = answer(["cif", "\n".join([*lines[:3], "'" * 10**6 + "x", *lines[3:]])])
+    assert isinstance(found, Refused) and "line 4 has 1,000,001 characters" in str(found)
+
+
 def test_kept_on_disk_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(structure_files, "_known", {})
     texts = [text_of("json", json.dumps(structure_to_dict(s))) for s in (SALT, IRON)]

@@ -18,6 +18,8 @@ from matscout.errors import InputError
 
 MAX_STRUCTURE_BYTES = 10 * 2**20
 MAX_SITES = 5_000
+_CIF_LINE = 2048
+"""Characters, by the specification of CIF 1.1 (International Tables for Crystallography, volume G)."""
 
 
 def structure_to_dict(structure: Structure) -> dict[str, Any]:
@@ -94,6 +96,8 @@ def parsed_structure(kind: str, text: str, where: str) -> Structure:
         return structure_from_dict(raw, where)
     if kind == "poscar":
         _check_poscar(text, where)
+    else:
+        _check_cif(text, where)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -113,6 +117,14 @@ def _symbol(species: Any, where: str) -> str:
     if not Element.is_valid_symbol(symbol):
         raise InputError(where, f"no element is called {symbol!r:.20}")
     return str(Element(symbol).symbol)
+
+
+def _check_cif(text: str, where: str) -> None:
+    """pymatgen's time for a line of quotes grows with the square of its length: 20,000 take 10 s."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > _CIF_LINE:
+            what = f"line {number} has {len(line):,} characters, of {_CIF_LINE:,} that CIF allows"
+            raise InputError(where, what, "break it")
 
 
 def _check_poscar(text: str, where: str) -> None:
