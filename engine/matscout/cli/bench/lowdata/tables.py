@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,22 +46,24 @@ class Rows:
     groups: tuple[str, ...] | None
 
 
-def chosen(words: str) -> list[str]:
-    """Table names, in the order of SOURCES; all if none is named."""
+def chosen(words: str, sources: Mapping[str, Source] = SOURCES) -> list[str]:
+    """Table names, in the order of `sources`; all if none is named."""
     named = [word.strip() for word in words.split(",") if word.strip()]
     for name in named:
-        if name not in SOURCES:
-            raise InputError("--tables", f"no table {name!r}", did_you_mean(name, SOURCES))
-    return [name for name in SOURCES if name in named or not named]
+        if name not in sources:
+            raise InputError("--tables", f"no table {name!r}", did_you_mean(name, sources))
+    return [name for name in sources if name in named or not named]
 
 
-def require(data: Path | None, names: Sequence[str]) -> Path:
+def require(
+    data: Path | None, names: Sequence[str], sources: Mapping[str, Source] = SOURCES
+) -> Path:
     """The folder, if it has all the files."""
     if data is None:
         raise InputError("--data", "is missing", "name the folder that holds the tables")
     for name in names:
-        if not (data / SOURCES[name].path).is_file():
-            raise InputError(str(data / SOURCES[name].path), "does not exist", "see --data")
+        if not (data / sources[name].path).is_file():
+            raise InputError(str(data / sources[name].path), "does not exist", "see --data")
     return data
 
 
@@ -70,7 +72,7 @@ def read(name: str, data: Path) -> Rows:
 
 
 def rows_of(source: Source, data: Path) -> Rows:
-    """InputError for what is no formula, and where there is no such file."""
+    """InputError for a cell that is no formula, or a file that cannot be read."""
     table = read_table(
         data / source.path,
         source.target,

@@ -6,35 +6,39 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from matscout.cli.bench.lowdata.tables import SOURCES as SMALL
-from matscout.cli.bench.lowdata.tables import Rows, Source, rows_of
+from matscout.cli.bench.lowdata.tables import Rows, Source, chosen, require, rows_of
 from matscout.cli.bench.store import Store, loaded
 from matscout.cli.bench.told import tell
 from matscout.cli.bench.uncertainty.models import MODELS
-from matscout.cli.bench.uncertainty.shifts import SHIFTS, drawn
+from matscout.cli.bench.uncertainty.shifts import SHIFTS, Drawn, drawn
 from matscout.drive.run import versions
-from matscout.errors import InputError, did_you_mean
+from matscout.errors import InputError
 from matscout.models.uncertainty.judge import Judged, judge
 
 Result = dict[str, Any]
+Sets = Mapping[str, list[Drawn]]
 DRAWS, LEVEL = 5, 0.9
 SOURCES = {
-    **SMALL,
-    "expt_gap": Source("matbench_formula/expt_gap.csv", "target", "eV"),
+    name: replace(source, grouped=True)
+    for name, source in {
+        **SMALL,
+        "expt_gap": Source("matbench_formula/expt_gap.csv", "target", "eV"),
+    }.items()
 }
-FIGURES = ("nll", "crps", "coverage", "area", "mae", "epistemic", "aleatoric", "conformal")
-_WIDTH = 6
+FIGURES = ("nll", "crps", "coverage", "area", "mae", "epistemic", "aleatoric")
+_DIGITS = 6
 
 
 @dataclass(frozen=True)
 class Options:
     """The command line: tables with commas; empty: all of them. `conformal`: also the coverage of
-    conformal intervals, which takes up to eleven times as long."""
+    conformal intervals, for which each model is fitted again, on few rows up to ten times."""
 
     data: Path | None = None
     tables: str = ""
@@ -51,16 +55,20 @@ def uncertainty(options: Options, store: Store) -> Result:
     """Play the tables, and save the result after each; those that the store holds from the same command
     are kept. InputError before anything is fitted.
     """
-    names = _named(options.tables)
-    if options.data is None:
-        raise InputError("--data", "is missing", "name the folder that holds the tables")
-    every = {name: rows_of(SOURCES[name], options.data) for name in names}
+    names = chosen(options.tables, SOURCES)
+    data = require(options.data, names, SOURCES)
     tables = store.kept()
+    for name, table in tables.items():
+        if name not in names and table["command"] != options.command(name):
+            what = f"{name} is there from another command: {table['command']}"
+            raise InputError("--merge", what, "ask for as many draws, or name a new file")
+    every = {name: rows_of(SOURCES[name], data) for name in names}
+    sets = {name: _sets(name, rows, options.draws) for name, rows in every.items()}
     for name, rows in every.items():
         if tables.get(name, {}).get("command") == options.command(name):
             tell(f"{name}: is there already, with the same draws")
             continue
-        tables[name] = _played(name, rows, options)
+        tables[name] = _played(name, rows, sets[name], options)
         store.save(_assembled(tables))
     return _assembled(tables)
 
@@ -70,17 +78,16 @@ def load(path: Path) -> Result:
     return loaded(path, "uncertainty", ("versions", "tables"), "tables", SOURCES)
 
 
-def _named(words: str) -> Sequence[str]:
-    named = [word.strip() for word in words.split(",") if word.strip()]
-    for name in named:
-        if name not in SOURCES:
-            raise InputError("--tables", f"no table {name!r}", did_you_mean(name, SOURCES))
-    return [name for name in SOURCES if name in named or not named]
+def _sets(name: str, rows: Rows, draws: int) -> Sets:
+    try:
+        return {shift: [drawn(rows, shift, draw) for draw in range(draws)] for shift in SHIFTS}
+    except ValueError as error:
+        raise InputError(f"--tables {name}", str(error), "leave it out") from None
 
 
-def _played(name: str, rows: Rows, options: Options) -> Result:
+def _played(name: str, rows: Rows, sets: Sets, options: Options) -> Result:
     start_s = time.process_time()
-    shifts = {shift: _drawn_again(name, rows, shift, options) for shift in SHIFTS}
+    shifts = {shift: _judged(name, rows, shift, sets[shift], options) for shift in SHIFTS}
     seconds = time.process_time() - start_s
     tell(f"{name}: {options.draws} draws of {len(SHIFTS)} kinds in {seconds:.0f} s")
     return {
@@ -92,30 +99,27 @@ def _played(name: str, rows: Rows, options: Options) -> Result:
     }
 
 
-def _drawn_again(name: str, rows: Rows, shift: str, options: Options) -> Result:
-    """By model, set and figure: a number for each draw."""
+def _judged(name: str, rows: Rows, shift: str, sets: list[Drawn], options: Options) -> Result:
+    """By model, place and figure: a number for each draw, None where there is none."""
     found: Result = {model: {"inside": {}, "outside": {}} for model in MODELS}
-    for draw in range(options.draws):
-        try:
-            sets = drawn(rows, shift, draw)
-        except ValueError as error:
-            raise InputError(f"--tables {name}", str(error), "leave it out") from None
-        named = {"inside": sets.inside, "outside": sets.outside}
+    for draw, one in enumerate(sets):
+        places = {"inside": one.inside, "outside": one.outside}
         for model, make in MODELS.items():
             said = judge(
-                make(draw), rows.x, rows.y, sets.train, named,
+                make(draw), rows.x, rows.y, one.train, places,
                 level=LEVEL, conformal=options.conformal,
             )  # fmt: skip
-            for place, one in said.items():
-                for figure, value in _figures(one).items():
+            for place, judged in said.items():
+                for figure, value in _figures(judged, options.conformal).items():
                     found[model][place].setdefault(figure, []).append(value)
         tell(f"{name}, {shift}: draw {draw + 1} of {options.draws}")
     return found
 
 
-def _figures(one: Judged) -> dict[str, float]:
-    known = {name: float(getattr(one, name)) for name in FIGURES}
-    return {name: float(f"{v:.{_WIDTH}g}") for name, v in known.items() if math.isfinite(v)}
+def _figures(one: Judged, conformal: bool) -> dict[str, float | None]:
+    names = (*FIGURES, "conformal") if conformal else FIGURES
+    values = {name: float(getattr(one, name)) for name in names}
+    return {n: float(f"{v:.{_DIGITS}g}") if math.isfinite(v) else None for n, v in values.items()}
 
 
 def _assembled(tables: Result) -> Result:

@@ -9,6 +9,7 @@ import numpy as np
 
 from matscout.cli.bench.lowdata.tables import Rows
 from matscout.data.cluster_folds import cluster_folds
+from matscout.errors import InputError
 
 ROWS, JUDGED, LEAST = 200, 200, 20
 _TAIL = 0.8
@@ -17,7 +18,7 @@ _CLUSTERS = 5
 
 @dataclass(frozen=True)
 class Drawn:
-    """Row numbers, none of them twice; no group is in two of the three."""
+    """Row numbers, none of them twice; no composition is in two of the three."""
 
     train: np.ndarray
     inside: np.ndarray
@@ -25,10 +26,10 @@ class Drawn:
 
 
 def drawn(rows: Rows, shift: str, draw: int) -> Drawn:
-    """Up to ROWS to learn from and JUDGED of either kind to judge by. ValueError where fewer than LEAST
-    are left of one."""
+    """Up to ROWS to learn from and JUDGED of either kind to judge by; `rows` have groups. ValueError
+    where fewer than LEAST are left of one, or there are too few clusters."""
     rng = np.random.default_rng([draw, list(SHIFTS).index(shift)])
-    groups = _codes(rows)
+    groups = np.unique(np.array(rows.groups), return_inverse=True)[1]
     far = _OUTSIDE[shift](rows, groups, draw)
     near = np.setdiff1d(np.arange(len(rows.y)), far)
     near = near[~np.isin(groups[near], groups[far])]
@@ -44,28 +45,26 @@ def drawn(rows: Rows, shift: str, draw: int) -> Drawn:
 
 
 def _tail(rows: Rows, groups: np.ndarray, draw: int) -> np.ndarray:
-    """Whoever has a row of the upper fifth of targets is outside with all its rows of that fifth; its
-    others are nowhere, as `drawn` leaves them out."""
+    """A composition that has one such row is in no other set with its others."""
     return np.flatnonzero(rows.y > np.quantile(rows.y, _TAIL))
 
 
 def _cluster(rows: Rows, groups: np.ndarray, draw: int) -> np.ndarray:
     spread = rows.x.std(axis=0)
     scaled = (rows.x - rows.x.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-    found = cluster_folds(scaled, "kmeans", _CLUSTERS, groups=groups, seed=0)
+    try:
+        found = cluster_folds(scaled, "kmeans", _CLUSTERS, groups=groups, seed=0)
+    except InputError as error:
+        raise ValueError(f"no clusters of {len(rows.y)} rows: {error.what}") from None
     large = [judge for _, judge in found if len(judge) >= LEAST]
+    if not large:
+        raise ValueError(f"no cluster of {len(rows.y)} rows has {LEAST}")
     return large[draw % len(large)]
-
-
-def _codes(rows: Rows) -> np.ndarray:
-    if rows.groups is None:
-        return np.arange(len(rows.y))
-    return np.unique(np.array(rows.groups), return_inverse=True)[1]
 
 
 SHIFTS: Mapping[str, str] = {
     "tail": "outside: the upper fifth of the targets, of which no training row is",
-    "cluster": f"outside: one of {_CLUSTERS} clusters of compositions (k-means), another in each draw",
+    "cluster": f"outside: each of up to {_CLUSTERS} clusters of compositions (k-means) in turn",
 }
 _OUTSIDE: Mapping[str, Callable[[Rows, np.ndarray, int], np.ndarray]] = {
     "tail": _tail,
