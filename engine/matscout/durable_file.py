@@ -26,7 +26,8 @@ def replace_durably(
     path: Path, data: bytes, put: Callable[[Path, Path], None] | None = None
 ) -> None:
     """The file holds all of `data`, or what it held before. `put` gives the draft, its first argument,
-    its name; default: os.replace. OSError where the disk refuses; no draft is left then.
+    its name; default: os.replace. OSError where the disk refuses; no draft is left then. (Where it
+    refuses the last fsync, that of the folder, the new file stands.)
     """
     draft = path.with_name(f".{path.name}.draft-{os.getpid()}-{next(_drafts)}")
     try:

@@ -28,7 +28,8 @@ def test_the_median_of_all_that_can_be_read(tmp_path: Path) -> None:
         ("", "[]", '{"structures_per_s": "x", "device": 1}', "[" * 10**5)
     ):
         left(folder, 3 + number, text)
-    left(folder, 7, json.dumps({"structures_per_s": float("nan"), "device": "cpu"}))
+    for number, none in ((7, float("nan")), (8, 0.0)):
+        left(folder, number, json.dumps({"structures_per_s": none, "device": "cpu"}))
     found = throughput_of(folder, trials(9))
     assert found is not None
     assert found.sentence == "training: 900 structures/s on cpu, median of 3 attempts"

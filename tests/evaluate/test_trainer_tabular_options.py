@@ -134,6 +134,8 @@ def test_transfer_without_its_formulas_is_refused_before_the_run(
 ) -> None:
     with pytest.raises(InputError, match=f"one column of formulas, and {len(formulas)} are"):
         trainer(table, model="transfer", formulas=formulas).check(["kind"])
+    with pytest.raises(InputError, match="2 are named with that of structures"):
+        trainer(table, model="transfer", formulas=("formula",), structures="cif").check(["kind"])
     trainer(table, model="transfer", formulas=("formula",)).check(["kind"])
 
 

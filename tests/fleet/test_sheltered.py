@@ -31,9 +31,16 @@ def told(name):
     if name == sys.argv[2]:
         os.kill(os.getpid(), signal.SIGTERM)
 
+class Tidy(ByOrder):
+    def evaluate(self, params, context):
+        try:
+            yield from super().evaluate(params, context)
+        finally:
+            told("cleaning up")
+
 with failpoint.watched(told):
     run_attempt(
-        ByOrder(costly=True), Assignment(0, 1, {"do": "measure", "x": 4.0}, None, 7),
+        Tidy(costly=True), Assignment(0, 1, {"do": "measure", "x": 4.0}, None, 7),
         (Target("y"),), RunFolder(Path(sys.argv[1])), lambda outcome: None, lambda: False,
     )
 print("still here")
@@ -41,7 +48,7 @@ print("still here")
 
 
 @pytest.mark.parametrize(
-    "place", ["outbox.before_write", "file.before_fsync", "outbox.before_rename"]
+    "place", ["cleaning up", "outbox.before_write", "file.before_fsync", "outbox.before_rename"]
 )
 def test_a_worker_asked_to_end_first_puts_its_result_into_the_outbox(
     tmp_path: Path, place: str
@@ -65,6 +72,18 @@ def test_whoever_answers_the_signal_answers_afterwards() -> None:
     finally:
         signal.signal(signal.SIGTERM, before)
     assert said == ["over", "heard"]
+
+
+def test_none_of_two_is_forgotten() -> None:
+    said: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda signum, frame: said.append(signum))
+    try:
+        with sheltered():
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert len(said) == 2
 
 
 def test_another_thread_changes_nothing() -> None:

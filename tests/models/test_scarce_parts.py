@@ -170,6 +170,15 @@ def test_a_head_on_chgnet_alone() -> None:
     assert error["chgnet"] < 0.5 * error["enthalpy"], error
 
 
+def test_no_expert_is_left_out_for_what_it_is_not_shown() -> None:
+    data, y = with_chgnet()
+    pipe = tabular.pipeline("transfer", "regression", data, {"features": "fractions"}, 0)
+    with pytest.raises(InputError, match="learns from statistics of one column of formulas"):
+        tabular.fit(pipe, data.x, y)
+    scratch = {"kind": "scratch", "epochs": 2, "features": "fractions"}
+    tabular.fit(tabular.pipeline("transfer", "regression", data, scratch, 0), data.x, y)
+
+
 def test_an_expert_that_is_not_there_is_named() -> None:
     data, y = table()
     for wrong, said in (

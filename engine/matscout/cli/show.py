@@ -16,7 +16,7 @@ from matscout.cli.progress import label, mean_said, often
 from matscout.data.pools import ready_space, ready_spaces
 from matscout.drive.baselines import read_baselines
 from matscout.drive.run import RunSpec, load
-from matscout.drive.throughput import throughput_of
+from matscout.drive.throughput import Throughput, throughput_of
 from matscout.errors import InputError, did_you_mean, one_line
 from matscout.fleet.at_work import not_begun
 from matscout.history import History
@@ -128,7 +128,7 @@ def spaces(name: str | None, json: bool) -> int:
 def summary(folder: RunFolder, history: History, spec: RunSpec) -> dict[str, Any]:
     """How a run stands, for a machine."""
     best, driver = best_of(history), driver_of(folder)
-    speed = throughput_of(folder, history.trials)
+    speed = _throughput(folder, history, spec)
     return {
         "run": str(folder.root),
         "name": spec.name,
@@ -177,7 +177,7 @@ def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[st
     kept = limits_line(history)
     lines += [kept] if kept else []
     lines += [one_line(f"model: {d.sentence()}") for d in list(decisions(history.trials))[-1:]]
-    speed = throughput_of(folder, history.trials)
+    speed = _throughput(folder, history, spec)
     lines += [one_line(speed.sentence)] if speed else []
     driver = driver_of(folder)
     if driver:
@@ -199,6 +199,12 @@ def summary_lines(folder: RunFolder, history: History, spec: RunSpec) -> list[st
         if trial.state is State.NEEDS_ATTENTION:
             lines.append(one_line(f"needs attention: {label(trial)}: {trial.reason}"))
     return lines
+
+
+def _throughput(folder: RunFolder, history: History, spec: RunSpec) -> Throughput | None:
+    """Not looked for where nobody leaves it: a file for each of ten thousand trials."""
+    trains = (spec.config.get("evaluator") or {}).get("type") == "crystal_graph"
+    return throughput_of(folder, history.trials) if trains else None
 
 
 def _waiting(folder: RunFolder, history: History) -> list[str]:

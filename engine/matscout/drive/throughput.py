@@ -32,8 +32,8 @@ class Throughput:
 
 
 def throughput_of(folder: RunFolder, trials: Iterable[Trial]) -> Throughput | None:
-    """Of the attempts that gave their trials a value; None where none has left it. A file that cannot
-    be read counts for nothing."""
+    """Of the attempts that gave their trials a value; None where none has left it, as where no networks
+    of crystals are trained. A file that cannot be read counts for nothing."""
     found: list[tuple[float, str]] = []
     for trial in trials:
         if not trial.answered:
@@ -44,7 +44,7 @@ def throughput_of(folder: RunFolder, trials: Iterable[Trial]) -> Throughput | No
             rate, device = float(about["structures_per_s"]), str(about["device"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        if math.isfinite(rate):
+        if rate > 0 and math.isfinite(rate):  # 0: it went on after its last epoch
             found.append((rate, device))
     if not found:
         return None

@@ -151,11 +151,9 @@ class TabularTrainer(TrainerOptions):
         from matscout.evaluate.tabular_data import check_also
         from matscout.models.hyperparameters import check_names
 
-        crystals_alone = self.structures and not self.formulas
-        if self.model == "transfer" and len(self.formulas) != 1 and not crystals_alone:
-            what = (
-                f"transfer learns from one column of formulas, and {len(self.formulas)} are named"
-            )
+        if self.model == "transfer" and len(self.formulas) != 1:
+            named = f"{len(self.formulas)} are named{' with that of structures' * bool(self.structures)}"
+            what = f"transfer learns from one column of formulas, and {named}"
             raise InputError("trainer.formulas", what, "name one column, or use another model")
         self._check_belief(names := tuple(names))
         words = self.data.table.categorical

@@ -25,5 +25,5 @@ def sheltered() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-        if came:
-            os.kill(os.getpid(), signal.SIGTERM)
+        for signum in came:
+            os.kill(os.getpid(), signum)

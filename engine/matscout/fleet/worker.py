@@ -165,20 +165,22 @@ class Said:
     step: int = 0
 
     def outcomes(self, evaluator: Evaluator, context: Context) -> Iterator[Outcome]:
+        ended = False
         for outcome in self.of(lambda: evaluator.evaluate(self.assignment.params, context)):
             yield outcome
-            if outcome.ends_attempt:
-                return
-        yield self.without_value()
+            ended = outcome.ends_attempt
+        if not ended:
+            yield self.without_value()
 
     def of(self, say: Callable[[], Any]) -> Iterator[Outcome]:
-        """What comes of saying this: reports, and an ending if there was a measurement or an error."""
+        """What comes of saying this: reports, and an ending if there was a measurement or an error. Who
+        measured cleans up when the ending has been heard."""
+        said: Any = None
         try:
             said = _items(say())
             for item in said:
                 if not isinstance(item, Report):
                     ending = self.without_value() if item is None else self.measured(item)
-                    _close(said)
                     break
                 outcome = self.reported(item)
                 if outcome is not None:
@@ -191,7 +193,10 @@ class Said:
             ending = self.ended(Kind.INVALID, str(error))
         except (Exception, SystemExit) as error:
             ending = self.ended(Kind.CRASHED, cause_of(error))
-        yield ending
+        try:
+            yield ending
+        finally:
+            _close(said)
 
     def reported(self, report: Report) -> Outcome | None:
         """The report without values that are no finite numbers; None if nothing is left of it.
@@ -264,14 +269,14 @@ def _kept(
                 for outcome in said.outcomes(evaluator, context):
                     if outcome.ends_attempt:
                         ending = outcome
+                        # Who presses Ctrl-C twice wants workers ended, and not what they know lost.
+                        with sheltered():
+                            store(outbox, replace(ending, reports=tuple(reports)))
                     else:
                         reports.append(outcome.report_body)
                         yield outcome
-                # Who presses Ctrl-C twice has workers ended, and not what is measured already lost.
-                with sheltered():
-                    context.leave()
-                    assert ending is not None
-                    store(outbox, replace(ending, reports=tuple(reports)))
+                context.leave()
+            assert ending is not None
     except AttemptTaken as error:
         ending = said.ended(Kind.CRASHED, str(error))
     except OSError as error:

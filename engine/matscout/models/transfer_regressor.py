@@ -32,7 +32,7 @@ from matscout.models.transfer import (
 
 ENTHALPY, CHGNET, _TABLE = "enthalpy", "chgnet", "table"
 _VIEWS = {STATISTICS: ENTHALPY}
-"""What an expert reads, where the block of inputs has another name than the expert."""
+"""The expert that reads a block of inputs, where it has another name than the block."""
 
 BODY = OfColumns(hyper.MlpSettings(hidden_features=64, hidden_layers=2))
 _EXPERT = HeadSettings(
@@ -78,7 +78,7 @@ class TransferSettings:
         elif self.kind == "two_stage":
             one = TwoStage(_expert(ENTHALPY, views), head, self.slower, self.second_epochs)
         else:
-            known = [name for name in (ENTHALPY, CHGNET) if name in views] or [ENTHALPY]
+            known = (ENTHALPY, CHGNET) if CHGNET in views else (ENTHALPY,)
             experts = [_expert(name, views) for name in known]
             experts.append(_trained_already(_TABLE, views))
             if self.kept > len(experts):

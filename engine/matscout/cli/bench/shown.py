@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from matscout.cli.words import end
-from matscout.durable_file import write_durably
+from matscout.durable_file import replace_durably, write_durably
 from matscout.errors import InputError
 
 Result = dict[str, Any]
@@ -33,7 +33,7 @@ def show(
 def write(path: Path | None, result: Result) -> None:
     """None: nowhere."""
     if path is not None:
-        write_durably(path, (_LISTS.sub(_in_a_row, _text(result)) + "\n").encode())
+        _written(path, _LISTS.sub(_in_a_row, _text(result)) + "\n")
 
 
 def render(
@@ -55,7 +55,13 @@ def render(
     elif out.absolute() == file.absolute():
         raise InputError(str(out), "would be written over what is read", "name another file")
     else:
-        write_durably(out, text.encode())
+        _written(out, text)
+
+
+def _written(path: Path, text: str) -> None:
+    """Hours of work are in what stands there; a pipe or a device is nothing to be replaced."""
+    plain = not path.is_symlink() and (path.is_file() or not path.exists())
+    (replace_durably if plain else write_durably)(path, text.encode())
 
 
 def _text(result: Result) -> str:

@@ -132,8 +132,8 @@ PROMISE = Promise(
     said="An acknowledged measurement survives kill -9 of driver and workers at any instant",
     test="SIGKILL at random times to the driver, a worker and then the driver, or all at once (on Ray a "
     "child of the driver, the head among them), and at named places between two writes "
-    "(four of them in a small run, all from 100 kills on); what drivers were told, the oracle's "
-    "ledger and the journal are compared",
+    "(four of them in a small run, all from 100 kills on, on Ray from 30); what drivers were told, the "
+    "oracle's ledger and the journal are compared",
     small=8,
     full=1000,
     keep=keep,

@@ -210,9 +210,9 @@ SCENES = {
     **{name: Scene(_stopped_early, (6, 9)) for name in NAMES if name.startswith("checkpoint.")},
     "checkpoint.between_renames": Scene(_stopped_early, (1, 3)),
     **{name: Scene(_divided, (1, 3)) for name in NAMES if name.startswith("divided.")},
-    **dict.fromkeys(("file.before_rename", "file.after_rename"), Scene(_divided, (1, 3))),
+    "file.after_rename": Scene(_divided, (1, 3)),
     **dict.fromkeys(
-        ("campaign.after_asked", "campaign.after_added"),
+        ("campaign.after_asked", "campaign.after_added", "file.before_rename"),
         Scene(_by_person, _ONCE),
     ),
 }  # fmt: skip

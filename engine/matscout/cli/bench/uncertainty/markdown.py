@@ -25,10 +25,10 @@ targets: `nll` is the difference to its NLL, `crps` the ratio to its CRPS; below
 `coverage` is the share inside the central {level:.0f} % interval. `grows` is the ratio of the epistemic
 sd outside to that inside: a model that knows where it knows nothing has one well above 1.
 
-Means over tables (of ratios, the geometric mean), in brackets 95 % intervals over draws (Student's). They
-speak of these tables alone. Under `tail` the draws share nearly all rows outside and many of those that
-are learned from, so that these intervals are too narrow; under `cluster` a draw is a cluster (the first
-comes again after the last), and the spread is that between clusters."""
+Means over tables (of ratios, the geometric mean), in brackets 95 % intervals over draws (Student's).
+They speak of these tables alone. Under `tail` the draws share nearly all rows outside and many of those
+that are learned from, so that these intervals are too narrow; under `cluster` a draw is a cluster (the
+first comes again after the last), and the spread is that between clusters."""
 
 Figure = Callable[[dict[str, Any], dict[str, Any], str], np.ndarray]
 
