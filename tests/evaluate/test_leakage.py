@@ -54,12 +54,19 @@ def table(task: str) -> tuple[np.ndarray, list[Any]]:
     return x, [round(float(v), 6) for v in rng.gamma(2.0, size=ROWS)]
 
 
+STACK = {
+    "model": "stack",
+    "stack.members": "extra_trees+linear",
+    "stack.extra_trees.n_estimators": 5,
+}
+
+
 def judged(path: str, task: str, params: dict[str, Any], work: Path) -> dict[int, str]:
     """What is predicted of each row of one judging part."""
     metric = "balanced_accuracy" if task == CLASSES else "mae"
     trainer = TabularTrainer(
-        table=path, predict="y", model="extra_trees", task=task, metric=metric, split="holdout",
-        fraction=0.25, hyperparameters={"n_estimators": 10},
+        table=path, predict="y", model="any", task=task, metric=metric, split="holdout",
+        fraction=0.25, hyperparameters={"model": "extra_trees", "extra_trees.n_estimators": 10},
     )  # fmt: skip
     list(trainer.evaluate(params, Context(workdir=work, seed=3)))
     with open(work / "predictions.csv", newline="") as file:
@@ -72,6 +79,7 @@ def judged(path: str, task: str, params: dict[str, Any], work: Path) -> dict[int
     [
         *((CLASSES, params) for params in [*RESAMPLERS, *DECISIONS, *OF_CLASSES]),
         *(("regression", params) for params in [*TRANSFORMS, *WEIGHTS]),
+        *((task, STACK) for task in (CLASSES, "regression")),
     ],
     ids=str,
 )
@@ -92,16 +100,17 @@ def test_one_judged_row_moves_no_prediction_of_another(
 
 def score(path: str, params: dict[str, Any]) -> float:
     trainer = TabularTrainer(
-        table=path, predict="y", model="extra_trees", task=CLASSES, metric="balanced_accuracy",
-        split="stratified", folds=4, hyperparameters={"n_estimators": 20},
+        table=path, predict="y", model="any", task=CLASSES, metric="balanced_accuracy",
+        split="stratified", folds=4,
+        hyperparameters={"model": "extra_trees", "extra_trees.n_estimators": 20},
     )  # fmt: skip
     *_, last = trainer.evaluate(params, Context(seed=3))
     return float(last.values["balanced_accuracy"])
 
 
 @pytest.mark.filterwarnings("ignore::matscout.models.imbalance.resample.ResampleWarning")
-@pytest.mark.parametrize("params", [{}, *RESAMPLERS], ids=str)
-def test_on_labels_that_mean_nothing_no_resampler_beats_guessing(
+@pytest.mark.parametrize("params", [{}, *RESAMPLERS, STACK], ids=str)
+def test_on_labels_that_mean_nothing_nothing_beats_guessing(
     tmp_path: Path, params: dict[str, Any]
 ) -> None:
     """Guessing has 0.5; its mean over so few rows varies by 0.05 or so."""

@@ -74,7 +74,7 @@ def test_every_model_that_believes(table: Path, model: str, params: dict[str, An
 
 
 def test_what_cannot_be_reported_is_said_before_the_run(table: Path) -> None:
-    for model in ("extra_trees", "any", "mlp", "average", "hurdle"):
+    for model in ("extra_trees", "any", "mlp", "average", "stack", "hurdle"):
         with pytest.raises(InputError, match="'nll' judges a stated uncertainty"):
             trainer(table, model=model).check([])
     with pytest.raises(InputError, match="'crps' judges a stated"):

@@ -57,7 +57,7 @@ def fits(model: str, task: str, params: dict) -> None:
 
 def small(head: str, model: str, task: str, params: dict) -> dict:
     """Five trees instead of hundreds, in models inside models too."""
-    if model == "average":
+    if model in names.OF_MEMBERS:
         few = (
             "extra_trees.n_estimators",
             "lightgbm.n_estimators",

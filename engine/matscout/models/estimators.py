@@ -99,8 +99,8 @@ L. Breiman, Berkeley report 666 (2004); C. Seiffert et al., IEEE Trans. SMC A 40
 Liu, J. Wu & Z.-H. Zhou, IEEE Trans. SMC B 39, 539 (2009)."""
 
 COMPOSITE: dict[Task, tuple[str, ...]] = {
-    "regression": ("hurdle", "average"),
-    "classification": ("regress_and_cut", "average"),
+    "regression": ("hurdle", "average", "stack"),
+    "classification": ("regress_and_cut", "average", "stack"),
 }
 """Models of models, by name too."""
 
@@ -125,7 +125,8 @@ def models_for(task: Task) -> tuple[str, ...]:
 
 def check_model(model: str) -> None:
     """InputError where no model has that name."""
-    known = (*MODELS, *BLIND, *BALANCED, *NUMBERS, "hurdle", "regress_and_cut", "average", ANY)
+    composite = dict.fromkeys(name for some in COMPOSITE.values() for name in some)
+    known = (*MODELS, *BLIND, *BALANCED, *NUMBERS, *composite, ANY)
     if model not in known:
         raise InputError("model", f"no model is called '{model}'", did_you_mean(model, known))
 

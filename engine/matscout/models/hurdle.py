@@ -52,19 +52,20 @@ class Hurdle(TakesBeside, RegressorMixin, BaseEstimator):
         groups: np.ndarray | None = None,
         amounts: np.ndarray | None = None,
     ) -> Hurdle:
-        """Inputs (n, d), targets (n,). `groups` (n,), or None, are kept whole where the classifier has
-        inner folds, for calibration or a threshold; `amounts` it does not need."""
+        """Inputs (n, d), targets (n,). `groups` (n,), or None, are kept whole where either model has
+        inner folds; `amounts` they do not need."""
         values, counts = np.unique(y, return_counts=True)
         self.atom_ = float(values[counts.argmax()])
         beyond = y != self.atom_
         self.classifier_, self.regressor_ = None, None
         if counts.max() < max(self.least * len(y), 2):
-            self.regressor_ = clone(self.regressor).fit(x, y)
+            self.regressor_ = fit_beside(clone(self.regressor), x, y, groups)
             return self
         if beyond.any():
             self.classifier_ = fit_beside(clone(self.classifier), x, beyond.astype(int), groups)
         if beyond.sum() >= 2:
-            self.regressor_ = clone(self.regressor).fit(x[beyond], y[beyond])
+            own = None if groups is None else groups[beyond]
+            self.regressor_ = fit_beside(clone(self.regressor), x[beyond], y[beyond], own)
         return self
 
     def predict(self, x: np.ndarray) -> np.ndarray:

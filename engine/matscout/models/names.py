@@ -34,7 +34,10 @@ OPTIONS = {
     "hurdle": ("combine", "least", "gate_at"),
     "regress_and_cut": (),
     "average": ("members",),
+    "stack": ("members", "inner_folds"),
 }
+OF_MEMBERS = ("average", "stack")
+"""Models of several single ones that all learn the same."""
 
 
 def shared(task: Task) -> tuple[str, ...]:
@@ -49,9 +52,9 @@ def names_of(model: str, task: Task) -> tuple[str, ...]:
     if model == ANY:
         return _of_any(task)
     estimators.check_task(model, task)
-    if model == "average":
+    if model in OF_MEMBERS:
         inner = (f"{m}.{n}" for m in _singles(task) for n in names_of(m, task))
-        return (*shared(task), "members", *inner)
+        return tuple(dict.fromkeys((*shared(task), *OPTIONS[model], *inner)))
     if model in COMPOSITE[task]:
         heads = HEADS[model]
         inner = (f"{head}.{n}" for head, kind in heads.items() for n in _inside(kind))
@@ -70,8 +73,8 @@ def _of_any(task: Task) -> tuple[str, ...]:
 
 @cache
 def _inside(task: Task) -> tuple[str, ...]:
-    """Of a model that another one holds: a single model, or an average of some."""
-    found = (n for m in (*_singles(task), "average") for n in names_of(m, task))
+    """Of a model that another one holds: a single model, or one of `OF_MEMBERS`."""
+    found = (n for m in (*_singles(task), *OF_MEMBERS) for n in names_of(m, task))
     return tuple(dict.fromkeys(found))
 
 
@@ -114,7 +117,7 @@ def chosen(params: Mapping[str, Any], task: Task) -> tuple[str, dict[str, Any]]:
 
 
 def members(params: Mapping[str, Any], task: Task) -> tuple[str, ...]:
-    """The models that `average` holds: `members`, joined by +, two at least."""
+    """Those that a model of `OF_MEMBERS` holds: `members`, joined by +, two at least."""
     text = params.get("members", "extra_trees+lightgbm+hist_gradient_boosting")
     found = tuple(word.strip() for word in str(text).split("+"))
     for name in found:

@@ -47,6 +47,7 @@ from matscout.models.imbalance.inner import fit_beside
 from matscout.models.imbalance.resample import Resampler
 from matscout.models.metrics import Metric, Task
 from matscout.models.network import MlpClassifier, MlpRegressor
+from matscout.models.stack import StackClassifier, StackRegressor
 from matscout.models.target_transform import TargetTransform, check_target
 from matscout.models.weighted import weighted
 
@@ -142,9 +143,13 @@ def _of_models(
             given["calibrate"] = "sigmoid"  # as in `names.chosen`
         return pipeline(name, kind, data, given, seed)
 
-    if model == "average":
+    if model in names.OF_MEMBERS:
         some = [inner(name, name, task) for name in names.members(params, task)]
-        return AverageRegressor(some) if task == "regression" else AverageClassifier(some)
+        if model == "average":
+            return AverageRegressor(some) if task == "regression" else AverageClassifier(some)
+        folds = hyper.settings(DecisionSettings, params).inner_folds
+        stack = StackRegressor if task == "regression" else StackClassifier
+        return stack(some, folds, random_state=seed)
     regressor = inner("regressor", str(params.get("regressor", "extra_trees")), "regression")
     if model == "regress_and_cut":
         folds = hyper.settings(DecisionSettings, params).inner_folds

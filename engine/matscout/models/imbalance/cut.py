@@ -15,7 +15,7 @@ from sklearn.model_selection import KFold
 
 from matscout.errors import InputError
 from matscout.models.imbalance.calibrate import Sigmoid
-from matscout.models.imbalance.inner import TakesBeside, inner_folds, out_of_fold
+from matscout.models.imbalance.inner import TakesBeside, fit_beside, inner_folds, out_of_fold
 
 
 class RegressAndCut(TakesBeside, ClassifierMixin, BaseEstimator):
@@ -53,9 +53,11 @@ class RegressAndCut(TakesBeside, ClassifierMixin, BaseEstimator):
                 min(self.inner_folds, len(y)), shuffle=True, random_state=self.random_state
             )
             folds = list(maker.split(x))
-        said = out_of_fold(self.regressor, x, goal, folds, lambda own, rows: own.predict(rows))
+        said = out_of_fold(
+            self.regressor, x, goal, folds, lambda own, rows: own.predict(rows), groups
+        )
         self.sigmoid_ = Sigmoid(self.sign_ * said, positive.astype(int), probabilities=False)
-        self.fitted_ = clone(self.regressor).fit(x, goal)
+        self.fitted_ = fit_beside(clone(self.regressor), x, goal, groups)
         return self
 
     def predict_proba(self, x: np.ndarray) -> np.ndarray:

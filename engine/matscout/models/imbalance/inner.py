@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
 
 Fold = tuple[np.ndarray, np.ndarray]
 
@@ -54,6 +54,23 @@ def inner_folds(
     every = len(np.unique(labels))
     whole = all(len(np.unique(labels[train])) == every and len(judge) for train, judge in folds)
     return folds if whole else None
+
+
+def number_folds(
+    rows: int, groups: np.ndarray | None, count: int, seed: int | None
+) -> list[Fold] | None:
+    """`count` folds of a target without labels, as many fewer as leave two rows (with `groups`, two
+    groups) in each; None below four of them, where a fold would train on one.
+    """
+    codes = None
+    if groups is not None:
+        codes = np.unique(np.array([str(g) for g in groups]), return_inverse=True)[1]
+    count = min(count, (rows if codes is None else len(np.unique(codes))) // 2)
+    if count < 2:
+        return None
+    if codes is None:
+        return list(KFold(count, shuffle=True, random_state=seed).split(np.zeros(rows)))
+    return list(GroupKFold(count).split(np.zeros(rows), groups=codes))
 
 
 def out_of_fold(
