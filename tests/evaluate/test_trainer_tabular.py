@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from matscout.errors import InputError
+from matscout.errors import ExperimentFailed, InputError
 from matscout.evaluate.base import Context
 from matscout.evaluate.trainer_tabular import TabularTrainer
 from matscout.models import tabular
@@ -224,7 +224,7 @@ def test_mistakes_are_one_line(
     options: dict[str, Any], params: dict[str, Any], what: str, tmp_path: Path
 ) -> None:
     table = write(tmp_path / "t.csv", rows())
-    with pytest.raises(InputError, match=what) as caught:
+    with pytest.raises((InputError, ExperimentFailed), match=what) as caught:
         trainer = TabularTrainer(**{"table": table, "predict": "y", **options})
         list(trainer.evaluate(params, Context()))
     assert "\n" not in str(caught.value)

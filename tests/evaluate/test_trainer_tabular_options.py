@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold
 
 from matscout.checkpoint import CheckpointStore
 from matscout.data.bonding import bonding_features
-from matscout.errors import InputError, RunFailed
+from matscout.errors import ExperimentFailed, InputError, RunFailed
 from matscout.evaluate.base import Context
 from matscout.evaluate.predicting_rows import read_new_rows
 from matscout.evaluate.tabular_data import digest_with_bonding
@@ -220,7 +220,7 @@ def test_a_hidden_target_refuses_no_transform(table: Path) -> None:
     params: Params = {"target_transform": "log1p"}
     outside = trainer(table, inputs=["heat"], outer_folds=4, outer_judge=True)
     assert np.isfinite(measured(outside, params).values["mae"])
-    with pytest.raises(InputError, match="log1p"):
+    with pytest.raises(ExperimentFailed, match="log1p"):
         measured(trainer(table, inputs=["heat"]), params)
 
 

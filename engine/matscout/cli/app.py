@@ -33,6 +33,7 @@ from matscout.cli.words import (
     end,
     tell,
     unforeseen,
+    warnings_told,
 )
 from matscout.errors import MatscoutError, one_line
 from matscout.fleet.goodbye import end_process
@@ -280,7 +281,8 @@ def main(argv: list[str] | None = None) -> None:
 def _run(words: list[str]) -> int:
     """The command's exit code; whatever goes wrong has been said."""
     try:
-        code = app(args=words, standalone_mode=False) or 0
+        with warnings_told():
+            code = app(args=words, standalone_mode=False) or 0
     except MatscoutError as error:
         code = _complain(error, words, str(error), error.exit_code)
     except (KeyboardInterrupt, typer.Abort) as error:

@@ -13,11 +13,12 @@ from matscout.cli.runs import runs_option, sitting
 from matscout.cli.words import tell
 from matscout.drive.config import Part, read_toml
 from matscout.drive.run import create, load
-from matscout.errors import InputError
+from matscout.errors import InputError, RunFailed
 from matscout.models.hyperparameters import FitSettings, PrepareSettings
 from matscout.models.metrics import metric
 from matscout.propose.observations import best_of
 from matscout.runfolder import RunFolder
+from matscout.trial import State
 
 TRAINERS = ("tabular", "crystal_graph")
 _OF_A_SEARCH = ("space", "proposer", "early_stopping", "stop", "prior")
@@ -25,8 +26,8 @@ _OF_MANY = ("trials", "batch", "ahead", "overlap", "confirm", "cancel_obsolete",
 
 
 def train(config: Path, runs: Path, overrides: dict[str, Any], json: bool) -> int:
-    """Make the run, drive it, and say how to go on with it. Returns the exit code; RunFailed where
-    the configuration could not be trained.
+    """Make the run, drive it, and say how to go on with it. Returns the exit code; InputError where
+    the configuration cannot learn from these rows, RunFailed where the training broke.
     """
     raw, digest = read_toml(config)
     try:
@@ -40,7 +41,13 @@ def train(config: Path, runs: Path, overrides: dict[str, Any], json: bool) -> in
     if left:
         shown = ", ".join(f"[{name}]" for name in left)
         tell(f"matscout: one configuration is trained: {shown} left aside")
-    code = sitting(folder, {}, None, json)
+    try:
+        code = sitting(folder, {}, None, json)
+    except RunFailed:
+        trial = load(folder)[0].trials[0]
+        if trial.state is not State.FAILED:
+            raise
+        raise InputError(str(config), trial.reason) from None
     if code:
         return code
     if not json and best_of(load(folder)[0]) is not None:  # none: a person has the word

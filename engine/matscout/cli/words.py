@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import errno
 import sys
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from matscout.errors import one_line
 
 DEFAULT_RUNS = Path("results/runs")
 INTERRUPTED = 130
@@ -57,6 +61,29 @@ def tell(text: str, end: str = "\n") -> None:
     work goes on without it."""
     with suppress(OSError):
         print(text, end=end, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def warnings_told() -> Iterator[None]:
+    """What our own models warn of is told as any remark is, not as Python does, and each text once:
+    Python forgets what it has shown whenever a library changes its filters.
+    """
+    before = warnings.showwarning
+    told: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        text = one_line(str(message))
+        if category.__module__.split(".")[0] != "matscout":
+            before(message, category, *where, **more)
+        elif text not in told:
+            told.add(text)
+            tell(f"matscout: {text}")
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
 
 
 def end(code: int) -> None:

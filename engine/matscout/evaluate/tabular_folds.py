@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from matscout.checkpoint import Checkpoint
+from matscout.errors import ExperimentFailed, InputError
 from matscout.evaluate.base import Context
 from matscout.evaluate.in_order import in_order
 from matscout.evaluate.keeper import Keeper
@@ -62,8 +63,7 @@ def fold_judge(
     trainer: TabularTrainer, data: TabularData, params: Mapping[str, Any], seed: int
 ) -> Callable[[tuple[int, np.ndarray]], tuple[float, Seen]]:
     """What fits (a fold's number, its training rows or some of them), and gives the score on the rows
-    that judge in that fold, and the predictions for them. InputError for bad params, before
-    anything is fitted.
+    that judge in that fold, and the predictions for them. See `fold_fit` for what is raised.
     """
     data = data.shown(params)
     fitted_on, y = fold_fit(trainer, data, params, seed), data.table.target
@@ -86,7 +86,7 @@ def fold_fit(
 ) -> Callable[[tuple[int, np.ndarray]], Any]:
     """What makes of (a fold's number, its training rows or some of them) the fitted pipeline: the
     trial's seed and that number are all it draws from. InputError for bad params, before anything
-    is fitted.
+    is fitted; ExperimentFailed for training rows that these params cannot learn from.
     """
     data = data.shown(params)
     x, y = data.columns.x, data.table.target
@@ -97,18 +97,30 @@ def fold_fit(
     if any(view.sees == "belief" for view in data.views):
         tabular.check_belief_target(params.get("target_transform", "auto"))
     if params.get("target_transform") == "log1p":
-        tabular.check_log_target(y[np.concatenate([train for train, _ in data.folds])])
+        with _failing():
+            tabular.check_log_target(y[np.concatenate([train for train, _ in data.folds])])
 
     def fitted(fold: tuple[int, np.ndarray]) -> Any:
         number, train = fold
         own = np.random.SeedSequence([seed, number]).generate_state(1)[0]
-        return tabular.fit(
-            make(int(own)), x[train], y[train],
-            None if data.groups is None else data.groups[train],
-            None if data.amounts is None else data.amounts[train],
-        )  # fmt: skip
+        with _failing(number):
+            return tabular.fit(
+                make(int(own)), x[train], y[train],
+                None if data.groups is None else data.groups[train],
+                None if data.amounts is None else data.amounts[train],
+            )  # fmt: skip
 
     return fitted
+
+
+@contextmanager
+def _failing(fold: int | None = None) -> Iterator[None]:
+    """A technique that refuses the training rows has failed on them: no retry changes the rows."""
+    try:
+        yield
+    except InputError as error:
+        found = error if fold is None else error.within(f"fold {fold}")
+        raise ExperimentFailed(str(found)) from None
 
 
 class FoldScores:
@@ -189,14 +201,16 @@ def network_fold(
     size = hyper.settings(hyper.MlpSettings, params)
     transform = tabular.target_transform("mlp", task, prepare)
     if transform == "log1p":
-        tabular.check_log_target(y[train])
+        with _failing(number):
+            tabular.check_log_target(y[train])
     # Fitted by the training rows alone, then applied to all: a pure function of data and params, so
     # it is fitted again, not stored, when a run goes on.
     prepared = tabular.preparation(data.columns, prepare).fit(data.columns.x[train])
     x = torch.tensor(prepared.transform(data.columns.x), dtype=torch.float32, device=device)
-    objective = Objective(
-        task, y, train, fit_by, device, classes=len(data.table.classes), transform=transform
-    )
+    with _failing(number):
+        objective = Objective(
+            task, y, train, fit_by, device, classes=len(data.table.classes), transform=transform
+        )
     fit = Fit(
         partial(Mlp, x.shape[1], objective.outputs, size),
         lambda network, rows: network(x[rows]),

@@ -76,6 +76,8 @@ def check_target(kind: str, y: np.ndarray) -> None:
     """InputError where the transform of a target does not exist."""
     least = float(np.min(y))
     if kind == "log1p" and least <= -1:
-        raise InputError(WHERE, f"log1p needs targets above -1, got {least:g}", "standard")
+        raise InputError(WHERE, f"log1p needs targets above -1, got {least:g}", "use standard")
     if kind == "sqrt" and least < 0:
-        raise InputError(WHERE, f"sqrt needs targets of 0 or more, got {least:g}", "yeo_johnson")
+        raise InputError(
+            WHERE, f"sqrt needs targets of 0 or more, got {least:g}", "use yeo_johnson"
+        )
