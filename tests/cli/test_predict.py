@@ -258,6 +258,24 @@ def test_a_training_that_crashes_has_failed(
         assert "ArithmeticError: no such split" in last
 
 
+@pytest.mark.parametrize("model", ["gaussian_process", "extra_trees"])
+def test_stated_uncertainty_is_there_where_it_is_stated(
+    model: str, home: Path, matscout: Matscout, dummy_alone: None
+) -> None:
+    write(home, f'model = "{model}"')
+    assert matscout("train", "one.toml").code == 0
+    said = matscout("predict", "one", "new.csv", "-o", "out.csv")
+    assert said.code == 0, said.err
+    rows = read(home / "out.csv")
+    own = ["sd", "epistemic", "aleatoric"] if model == "gaussian_process" else []
+    assert list(rows[0])[4:] == ["prediction", "low", "high", *own, "warning"]
+    for row in rows if own else ():
+        sd, epistemic, aleatoric = (float(row[name]) for name in own)
+        assert sd == pytest.approx(np.hypot(epistemic, aleatoric)) and epistemic > 0
+        assert aleatoric == pytest.approx(0.3, rel=0.5)  # the noise of the table, in its unit
+    assert not own or float(rows[1]["epistemic"]) > float(rows[0]["epistemic"])
+
+
 def test_another_table_is_refused(one: Path, matscout: Matscout) -> None:
     table, old = one / "t.csv", "0.125730"
     assert old in table.read_text()

@@ -102,6 +102,49 @@ def test_what_the_trial_left_behind_comes_again(
         assert chances is not None and chances.sum(axis=1) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("model", ["gaussian_process", "uncertain"])
+def test_stated_uncertainty_is_that_of_the_mixture(table: Path, tmp_path: Path, model: str) -> None:
+    """Mean of the variances, and variance of the means, over the models fitted on all rows."""
+    trainer = trainer_of(table, model=model)
+    given = [{"nu": 1.5}, {"nu": 2.5}]
+    if model == "uncertain":
+        given = [
+            {"kind": "quantile_forest", "trees": 20},
+            {"kind": "jackknife_forest", "trees": 20},
+        ]
+    (tmp_path / "new.csv").write_text(NEW)
+    x = read_new_rows(tmp_path / "new.csv", trainer, trainer.data).x
+    members = [Member(k, params, 7 + k) for k, params in enumerate(given)]
+    single = [predict_rows(trainer, [one], x, folds=False) for one in members]
+    one, two = (made.belief for made in single)
+    both = predict_rows(trainer, members, x, folds=True)
+    found = both.belief
+    assert one is not None and two is not None and found is not None
+    assert np.allclose(one.mean, single[0].new.seen) and (one.aleatoric > 0).all()
+    assert np.allclose(found.mean, both.new.seen)
+    assert np.allclose(found.aleatoric**2, (one.aleatoric**2 + two.aleatoric**2) / 2)
+    between = (one.mean - two.mean) ** 2 / 2  # of two, with one below the line
+    within = (one.epistemic**2 + two.epistemic**2) / 2
+    assert np.allclose(found.epistemic**2, within + between) and between.max() > 0
+    if model == "gaussian_process":  # far away it knows the noise alone, and how far values vary
+        assert one.epistemic[1] > 2 * one.epistemic[0] and np.ptp(one.aleatoric) == 0
+
+
+def test_it_is_none_where_one_of_the_models_states_none(table: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text(NEW)
+    sure = {"model": "gaussian_process"}
+    for given, there in (
+        ([sure], True),
+        ([sure, {"model": "ridge"}], False),
+        ([{**sure, "target_transform": "sqrt"}], False),
+        ([{"model": "average", "average.members": "gaussian_process+ridge"}], False),
+    ):
+        trainer = trainer_of(table, model="any")
+        x = read_new_rows(tmp_path / "new.csv", trainer, trainer.data).x
+        members = [Member(k, params, 7) for k, params in enumerate(given)]
+        assert (predict_rows(trainer, members, x, folds=False).belief is not None) == there
+
+
 def test_new_rows_are_laid_out_like_training_rows(table: Path, tmp_path: Path) -> None:
     trainer = trainer_of(table, inputs=("a", "b", "kind", "formula"), formulas=("formula",))
     old = read_new_rows(table, trainer, trainer.data)

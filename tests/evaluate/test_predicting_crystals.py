@@ -76,13 +76,13 @@ def test_their_uncertainty_is_that_of_the_mixture(
     members = [kept(one, tmp_path, 0), kept(one, tmp_path, 1, lr=0.003)]
     new = salts.structures[24:30]
     heard: list[Belief] = []
-    together = predicting_crystals._together
+    together = predicting_crystals.together
 
     def hear(each: Any) -> Belief | None:
         heard.extend(each)
         return together(each)
 
-    monkeypatch.setattr(predicting_crystals, "_together", hear)
+    monkeypatch.setattr(predicting_crystals, "together", hear)
     found = said(one, members, new).belief
     assert found is not None and len(heard) == 6
     means = np.stack([own.mean for own in heard])

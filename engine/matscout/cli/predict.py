@@ -14,7 +14,7 @@ import numpy as np
 
 from matscout.cli import registry
 from matscout.cli.assemble import find_run
-from matscout.cli.predicted_csv import number_cells, with_cells
+from matscout.cli.predicted_csv import belief_cells, number_cells, with_cells
 from matscout.cli.predicted_words import bounds, finite, score_told
 from matscout.data.new_structures import holds_structures
 from matscout.data.table_digest import table_digest
@@ -172,8 +172,10 @@ def _answer(
     judge = of_values(data.metric)
     if chosen.metric:
         judge = metric(chosen.metric, trainer.task, len(data.table.classes))
-    if not np.isfinite(made.new.seen).all():
-        line = rows.text.at(int(np.flatnonzero(~np.isfinite(made.new.seen))[0]))
+    sure = np.zeros(len(rows)) if made.belief is None else made.belief.sd
+    odd = np.flatnonzero(~np.isfinite(made.new.seen + sure))
+    if len(odd):
+        line = rows.text.at(int(odd[0]))
         raise RunFailed(f"{line}: the models of {folder.name} give no finite prediction")
     truth = data.table.target
     if trainer.task == "regression":
@@ -183,6 +185,7 @@ def _answer(
             "prediction": number_cells(made.new.seen),
             "low": number_cells(low),
             "high": number_cells(high),
+            **({} if made.belief is None else belief_cells(made.belief)),
         }
     else:
         cells, wide = _class_cells(trainer, chosen, made, level)

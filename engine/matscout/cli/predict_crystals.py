@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from matscout.cli import registry
-from matscout.cli.predicted_csv import number_cells, with_cells
+from matscout.cli.predicted_csv import belief_cells, number_cells, with_cells
 from matscout.cli.predicted_words import bounds, finite, score_told
 from matscout.data.new_structures import NewStructures, read_new_structures
 from matscout.data.text_table import as_number, is_missing
@@ -189,13 +189,7 @@ def _cells(
             wide = _number_cells(cells, f" of {name}" if place else "", one, known, level)
         each[name] = _scored(judge, one, known, truth, wide)
     if made.belief is not None:
-        belief = made.belief
-        columns = (
-            ("sd", belief.sd),
-            ("epistemic", belief.epistemic),
-            ("aleatoric", belief.aleatoric),
-        )
-        cells |= {name: number_cells(values) for name, values in columns}
+        cells |= belief_cells(made.belief)
     return cells, each
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from matscout.data.spreadsheet import safe
 from matscout.data.text_table import TextTable, as_number
 from matscout.errors import InputError
+from matscout.models.uncertainty.belief import Belief
 
 
 def with_cells(text: TextTable, cells: Mapping[str, Sequence[Any]]) -> str:
@@ -31,6 +32,16 @@ def with_cells(text: TextTable, cells: Mapping[str, Sequence[Any]]) -> str:
 def number_cells(values: np.ndarray) -> list[Any]:
     """Nothing for NaN."""
     return ["" if math.isnan(value) else value for value in values.tolist()]
+
+
+def belief_cells(belief: Belief) -> dict[str, list[Any]]:
+    """The sd of a measurement and its two parts, in the target's unit, by the names of their columns."""
+    columns = (
+        ("sd", belief.sd),
+        ("epistemic", belief.epistemic),
+        ("aleatoric", belief.aleatoric),
+    )
+    return {name: number_cells(values) for name, values in columns}
 
 
 def _cell(cell: str) -> object:

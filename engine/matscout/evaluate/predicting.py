@@ -25,6 +25,7 @@ from matscout.evaluate.trainer_tabular import TabularTrainer
 from matscout.models import hyperparameters as hyper
 from matscout.models import tabular
 from matscout.models.metrics import of_values
+from matscout.models.uncertainty.belief import Belief, together
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -43,12 +44,14 @@ class Member:
 class Guess:
     """What is said of m rows. `seen` (m,) is what the metric sees: values in the target's unit, labels,
     or a score for the positive class. For classes `labels` (m,) are their places, and `chances`
-    (m, classes) their probabilities; of a model without any, 1 for its label.
+    (m, classes) their probabilities; of a model without any, 1 for its label. `belief` is what a
+    model of numbers states with them, where it was asked and states any.
     """
 
     seen: Array
     labels: Array | None = None
     chances: Array | None = None
+    belief: Belief | None = None
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,14 @@ class FoldGuess:
 class Predicted:
     """`new`: what all members, trained on all rows, say of the new ones. `folds`: what they say when
     trained without some; every row that the split judges is in one of them, once. `refitted` has
-    what each member said of the rows that fold k judges, at [member][k].
+    what each member said of the rows that fold k judges, at [member][k]. `belief` of the new rows is
+    that of all members together, where each of them states one.
     """
 
     new: Guess
     folds: tuple[FoldGuess, ...] = ()
     refitted: tuple[Mapping[int, Array], ...] = field(default=())
+    belief: Belief | None = None
 
 
 def predict_rows(
@@ -91,7 +96,7 @@ def predict_rows(
     whole = replace(data, plan=replace(data.plan, folds=[(rows, new)]))
     given = [{**trainer.hyperparameters, **member.params} for member in members]
     said = [
-        _says(trainer, whole, params, member.seed, 0, [new])[0]
+        _says(trainer, whole, params, member.seed, 0, [new], believe=True)[0]
         for member, params in zip(members, given, strict=True)
     ]
     found, again = [], tuple[dict[int, Array], ...]({} for _ in members)
@@ -108,7 +113,9 @@ def predict_rows(
         first = np.flatnonzero(np.isin(every, judged))
         of_judged = _taken(_blended(data, [pair[0] for pair in pairs]), first)
         found.append(FoldGuess(every[first], of_judged, _blended(data, [p[1] for p in pairs])))
-    return Predicted(_blended(data, said), tuple(found), again)
+    beliefs = [one.belief for one in said if one.belief is not None]
+    belief = together(beliefs) if len(beliefs) == len(said) else None
+    return Predicted(_blended(data, said), tuple(found), again, belief)
 
 
 def shown_to(trainer: TabularTrainer, params: Iterable[Mapping[str, Any]]) -> TabularData:
@@ -162,11 +169,14 @@ def _says(
     seed: int,
     number: int,
     asked: Sequence[Index],
+    *,
+    believe: bool = False,
 ) -> list[Guess]:
-    """One model fitted on the training rows of fold `number`, on each of the blocks of rows."""
+    """One model fitted on the training rows of fold `number`, on each of the blocks of rows; with
+    `believe`, with what it states of them."""
     if trainer.model != "mlp":
         fitted = fold_fit(trainer, data, params, seed)((number, data.folds[number][0]))
-        return [_of_pipeline(data, fitted, data.columns.x[rows]) for rows in asked]
+        return [_of_pipeline(data, fitted, data.columns.x[rows], believe) for rows in asked]
     hyper.check_names(params, data.hyperparameter_names)
     fold = network_fold(trainer, data, params, number, seed, torch.device("cpu"))
     for _ in range(trainer.epochs):
@@ -175,10 +185,10 @@ def _says(
     return [_of_network(data, fold, rows) for rows in asked]
 
 
-def _of_pipeline(data: TabularData, fitted: Any, x: Array) -> Guess:
+def _of_pipeline(data: TabularData, fitted: Any, x: Array, believe: bool) -> Guess:
     seen = tabular.predictions(fitted, x, data.metric)
     if data.metric.task == "regression":
-        return Guess(seen)
+        return Guess(seen, belief=tabular.belief(fitted, x) if believe else None)
     labels = tabular.predictions(fitted, x, LABELS)
     chances = np.zeros((len(x), len(data.table.classes)))
     if hasattr(fitted, "predict_proba"):

@@ -31,7 +31,7 @@ from matscout.evaluate.trainer_crystal import CrystalGraphTrainer
 from matscout.models.hyperparameters import GraphTransferSettings, settings
 from matscout.models.metrics import METRICS, Metric
 from matscout.models.task_objective import TaskObjective
-from matscout.models.uncertainty.belief import Belief
+from matscout.models.uncertainty.belief import Belief, together
 from matscout.models.uncertainty.objective import UncertainObjective
 
 Array = NDArray[np.float64]
@@ -87,7 +87,7 @@ def predict_crystals(
     said = [one for of_trial, _ in told for one in of_trial]
     return CrystalsPredicted(
         tuple(_predicted(own, folds, first, task) for task in range(tasks)),
-        _together([one.belief for one in said if one.belief is not None]),
+        together([one.belief for one in said if one.belief is not None]),
         np.array([[one.score for one in of_trial] for of_trial, _ in told]),
         np.array([then for _, then in told]),
         missing,
@@ -185,20 +185,6 @@ def _mean(said: Sequence[Guess]) -> Guess:
     chances = np.mean(each, axis=0)
     labels = chances.argmax(axis=1).astype(float)
     return Guess(labels, labels, chances)
-
-
-def _together(each: Sequence[Belief]) -> Belief | None:
-    """The mixture of what n networks say, by the law of total variance: what they do not agree on is
-    epistemic, with n - 1 below the line as between the members of an ensemble."""
-    if not each:
-        return None
-    means = np.stack([one.mean for one in each])
-    between = means.var(axis=0, ddof=1) if len(each) > 1 else np.zeros(means.shape[1])
-    within, noise = (
-        np.mean([np.square(getattr(one, name)) for one in each], axis=0)
-        for name in ("epistemic", "aleatoric")
-    )
-    return Belief(means.mean(axis=0), np.sqrt(within + between), np.sqrt(noise))
 
 
 def _beside(data: CrystalData, new: Sequence[Structure]) -> CrystalData:

@@ -49,10 +49,11 @@ from matscout.models.metrics import Metric, Task
 from matscout.models.network import MlpClassifier, MlpRegressor
 from matscout.models.stack import StackClassifier, StackRegressor
 from matscout.models.target_transform import TargetTransform, check_target
+from matscout.models.uncertainty.belief import Belief
 from matscout.models.weighted import weighted
 
 __all__ = [
-    "ANY", "ESTIMATORS", "MODELS", "NO_PROBABILITY", "Columns", "check_belief_target",
+    "ANY", "ESTIMATORS", "MODELS", "NO_PROBABILITY", "Columns", "belief", "check_belief_target",
     "check_log_target", "check_model", "columns", "fit", "hyperparameter_names", "models_for",
     "pipeline", "predictions", "preparation", "target_transform",
 ]  # fmt: skip
@@ -202,13 +203,23 @@ def predictions(fitted: Any, x: np.ndarray, metric: Metric) -> np.ndarray:
     of a pipeline of one of `metrics.BELIEVING` whose target is not transformed.
     """
     if metric.sees == "belief":
-        said = fitted[-1].believe(fitted[:-1].transform(x))
+        said = belief(fitted, x)
+        assert said is not None
         return np.column_stack([said.mean, said.sd])
     if metric.sees != "score":
         return np.asarray(fitted.predict(x), dtype=float)
     if hasattr(fitted, "predict_proba"):
         return np.asarray(fitted.predict_proba(x)[:, 1], dtype=float)
     return np.asarray(fitted.decision_function(x), dtype=float)
+
+
+def belief(fitted: Any, x: np.ndarray) -> Belief | None:
+    """What the model of a fitted pipeline states of the inputs (n, d); None where it states nothing, or
+    its mean and sd are not those of the target itself, which was transformed."""
+    if not isinstance(fitted, Pipeline) or not hasattr(fitted[-1], "believe"):
+        return None
+    said: Belief = fitted[-1].believe(fitted[:-1].transform(x))
+    return said
 
 
 def fit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +37,20 @@ class Belief:
     def in_units(self, loc: float, scale: float) -> Belief:
         """From a target that was standardised by (y - loc) / scale."""
         return Belief(loc + scale * self.mean, scale * self.epistemic, scale * self.aleatoric)
+
+
+def together(each: Sequence[Belief]) -> Belief | None:
+    """The mixture of what n models say, by the law of total variance: what they do not agree on is
+    epistemic, with n - 1 below the line as between the members of an ensemble. None of none."""
+    if not each:
+        return None
+    means = np.stack([one.mean for one in each])
+    between = means.var(axis=0, ddof=1) if len(each) > 1 else np.zeros(means.shape[1])
+    within, noise = (
+        np.mean([np.square(getattr(one, name)) for one in each], axis=0)
+        for name in ("epistemic", "aleatoric")
+    )
+    return Belief(means.mean(axis=0), np.sqrt(within + between), np.sqrt(noise))
 
 
 class Fitted(Protocol):
