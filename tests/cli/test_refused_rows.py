@@ -78,6 +78,18 @@ def test_a_training_ends_in_one_line_that_names_the_fold(
     assert trial.state is State.FAILED and trial.attempts == 1
 
 
+def test_a_value_that_is_refused_is_one_line_too(home: Path, matscout: Matscout) -> None:
+    write(home, 6)
+    text = (home / "one.toml").read_text().replace('"linear"', '"average"')
+    (home / "one.toml").write_text(text.replace('resample = "smote"', 'members = "linear"'))
+    said = matscout("train", "one.toml")
+    last = said.err.strip().splitlines()[-1]
+    assert said.code == 2
+    assert last.startswith(
+        "matscout: one.toml: params.members: must be two or more different models"
+    )
+
+
 def test_a_sweep_goes_on_with_other_techniques(home: Path, matscout: Matscout) -> None:
     write(home, 2, more="trials = 4")
     text = (home / "one.toml").read_text().replace('hyperparameters = { resample = "smote" }', "")

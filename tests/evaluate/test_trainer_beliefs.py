@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from matscout.cli.app import main
 from matscout.drive.nested_select import check_trainer
-from matscout.errors import InputError
+from matscout.errors import ExperimentFailed, InputError
 from matscout.evaluate.base import Context
 from matscout.evaluate.predicting import Member, predict_rows
 from matscout.evaluate.trainer_tabular import TabularTrainer
@@ -87,7 +87,7 @@ def test_what_cannot_be_reported_is_said_before_the_run(table: Path) -> None:
         with pytest.raises(InputError, match="needs the target as it is"):
             trainer(table, hyperparameters=given).check(names)
     trainer(table, hyperparameters={"target_transform": "none"}).check(["nu"])
-    with pytest.raises(InputError, match="needs the target as it is"):
+    with pytest.raises(ExperimentFailed, match="needs the target as it is"):
         list(trainer(table).evaluate({"target_transform": "sqrt"}, Context()))
     with pytest.raises(InputError, match="--select best"):
         check_trainer("average", {"metric": "nll"}, "nll")

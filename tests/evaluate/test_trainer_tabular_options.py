@@ -153,7 +153,7 @@ def test_the_model_may_be_a_parameter(table: Path) -> None:
     one.check(["model", "features", "extra_trees.max_features"])
     few: Params = {"model": "extra_trees", "extra_trees.n_estimators": 20}
     assert measured(one, few).values["mae"] < 3.0
-    with pytest.raises(InputError, match="model"):
+    with pytest.raises(ExperimentFailed, match="model"):
         measured(one, {})
 
 

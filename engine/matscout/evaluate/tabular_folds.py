@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from matscout.checkpoint import Checkpoint
-from matscout.errors import ExperimentFailed, InputError
+from matscout.errors import InputError
 from matscout.evaluate.base import Context
 from matscout.evaluate.in_order import in_order
 from matscout.evaluate.keeper import Keeper
@@ -86,7 +86,7 @@ def fold_fit(
 ) -> Callable[[tuple[int, np.ndarray]], Any]:
     """What makes of (a fold's number, its training rows or some of them) the fitted pipeline: the
     trial's seed and that number are all it draws from. InputError for bad params, before anything
-    is fitted; ExperimentFailed for training rows that these params cannot learn from.
+    is fitted, and for training rows that these params cannot learn from.
     """
     data = data.shown(params)
     x, y = data.columns.x, data.table.target
@@ -97,13 +97,12 @@ def fold_fit(
     if any(view.sees == "belief" for view in data.views):
         tabular.check_belief_target(params.get("target_transform", "auto"))
     if params.get("target_transform") == "log1p":
-        with _failing():
-            tabular.check_log_target(y[np.concatenate([train for train, _ in data.folds])])
+        tabular.check_log_target(y[np.concatenate([train for train, _ in data.folds])])
 
     def fitted(fold: tuple[int, np.ndarray]) -> Any:
         number, train = fold
         own = np.random.SeedSequence([seed, number]).generate_state(1)[0]
-        with _failing(number):
+        with _naming(number):
             return tabular.fit(
                 make(int(own)), x[train], y[train],
                 None if data.groups is None else data.groups[train],
@@ -114,13 +113,12 @@ def fold_fit(
 
 
 @contextmanager
-def _failing(fold: int | None = None) -> Iterator[None]:
-    """A technique that refuses the training rows has failed on them: no retry changes the rows."""
+def _naming(fold: int) -> Iterator[None]:
+    """A technique that refuses training rows is told with their fold."""
     try:
         yield
     except InputError as error:
-        found = error if fold is None else error.within(f"fold {fold}")
-        raise ExperimentFailed(str(found)) from None
+        raise error.within(f"fold {fold}") from None
 
 
 class FoldScores:
@@ -201,13 +199,13 @@ def network_fold(
     size = hyper.settings(hyper.MlpSettings, params)
     transform = tabular.target_transform("mlp", task, prepare)
     if transform == "log1p":
-        with _failing(number):
+        with _naming(number):
             tabular.check_log_target(y[train])
     # Fitted by the training rows alone, then applied to all: a pure function of data and params, so
     # it is fitted again, not stored, when a run goes on.
     prepared = tabular.preparation(data.columns, prepare).fit(data.columns.x[train])
     x = torch.tensor(prepared.transform(data.columns.x), dtype=torch.float32, device=device)
-    with _failing(number):
+    with _naming(number):
         objective = Objective(
             task, y, train, fit_by, device, classes=len(data.table.classes), transform=transform
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from matscout.data.sealed_share import parts_of
 from matscout.data.split_names import GROUPED
-from matscout.errors import InputError, did_you_mean, require_whole
+from matscout.errors import ExperimentFailed, InputError, did_you_mean, require_whole
 from matscout.evaluate.base import Context, Joining, Part
 from matscout.evaluate.objective_names import OBJECTIVES, REPEATED, REPEATS
 from matscout.evaluate.trainer_options import TrainerOptions, digest
@@ -179,16 +180,24 @@ class TabularTrainer(TrainerOptions):
 
     def evaluate(self, params: Params, context: Context) -> Iterator[Report | Measurement]:
         """A report after each fold (each epoch of mlp) with the running mean of the metric, then
-        the measurement.
+        the measurement. InputError for the table; ExperimentFailed for params that are refused, be
+        it by themselves or by the rows of a fold.
         """
         from matscout.evaluate import tabular_folds, tabular_shares
 
         given: Mapping[str, Any] = {**self.hyperparameters, **params}
+        by = tabular_folds.by_folds
         if self.model == "mlp":
-            return tabular_folds.by_epochs(self, self.data, given, context)
-        if self.fidelity == "rows":
-            return tabular_shares.by_shares(self, self.data, given, context)
-        return tabular_folds.by_folds(self, self.data, given, context)
+            by = tabular_folds.by_epochs
+        elif self.fidelity == "rows":
+            by = tabular_shares.by_shares
+        data = self.data
+
+        def said() -> Iterator[Report | Measurement]:
+            with _failing():
+                yield from by(self, data, given, context)
+
+        return said()
 
     @property
     def indivisible(self) -> str:
@@ -216,8 +225,9 @@ class TabularTrainer(TrainerOptions):
     def evaluate_part(self, params: Params, number: int, context: Context) -> Part:
         from matscout.evaluate.tabular_parts import evaluate_part
 
-        given = {**self.hyperparameters, **params}
-        return evaluate_part(self, self.data, given, number, context)
+        given, data = {**self.hyperparameters, **params}, self.data
+        with _failing():
+            return evaluate_part(self, data, given, number, context)
 
     def joining(self, params: Params, context: Context) -> Joining:
         from matscout.evaluate.tabular_parts import joining
@@ -267,3 +277,12 @@ class TabularTrainer(TrainerOptions):
         from matscout.evaluate.tabular_data import load
 
         return load(self)
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """Params that are refused have failed: no retry changes them, or the rows."""
+    try:
+        yield
+    except InputError as error:
+        raise ExperimentFailed(str(error)) from None
