@@ -16,7 +16,7 @@ from ray.tune.trainable import trainable as tunes
 from matscout.checkpoint import CheckpointStore
 from matscout.data.prototypes import substituted
 from matscout.data.structures import StructureSet, save_structures
-from matscout.errors import InputError, RunFailed
+from matscout.errors import ExperimentFailed, InputError, RunFailed
 from matscout.tune_bridge import trainable
 
 MLP = {"type": "tabular", "model": "mlp", "table": "table.csv", "predict": "y", "folds": 2}
@@ -174,7 +174,7 @@ def test_the_evaluator_of_a_config(data: Path) -> None:
     assert make.__name__ == "tabular_trainer"
     one = make(dict(PARAMS))
     assert [r["done"] for r in run(one, 2)] == [False, True]
-    with pytest.raises(InputError, match="no such hyperparameter; did you mean 'lr'"):
+    with pytest.raises(ExperimentFailed, match="no such hyperparameter; did you mean 'lr'"):
         make({"lrr": 0.1}).train()
 
 
