@@ -215,6 +215,25 @@ def train(
     end(command(config, runs, overrides, json))
 
 
+@app.command("learning-curve")
+def learning_curve(
+    config: ConfigFile,
+    points: Annotated[int, typer.Option(min=2, help="Numbers of rows to train on.")] = 5,
+    draws: Annotated[int, typer.Option(min=1, help="How often fewer rows are drawn.")] = 5,
+    least: Annotated[int, typer.Option(min=2, help="Rows that the curve begins with.")] = 10,
+    seed: Seed = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Also write it as a CSV, ready to plot.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over a file that exists.")] = False,
+    json: Json = False,
+) -> None:
+    """Would more rows pay? Trains one configuration on growing parts of its table."""
+    from matscout.cli.learning_curve import learning_curve as command
+
+    end(command(config, points, draws, least, seed, out, force, json))
+
+
 @campaign.command("run", help="Run a campaign, or go on with it, until its budget is used.")
 @app.command()
 def resume(

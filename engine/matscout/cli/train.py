@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from matscout.cli.assemble import spec_from_dict
 from matscout.cli.runs import runs_option, sitting
 from matscout.cli.words import tell
 from matscout.drive.config import Part, read_toml
-from matscout.drive.run import create, load
+from matscout.drive.run import RunSpec, create, load
 from matscout.errors import InputError, RunFailed
 from matscout.models.hyperparameters import FitSettings, PrepareSettings
 from matscout.models.metrics import metric
@@ -29,18 +29,10 @@ def train(config: Path, runs: Path, overrides: dict[str, Any], json: bool) -> in
     """Make the run, drive it, and say how to go on with it. Returns the exit code; InputError where
     the configuration cannot learn from these rows, RunFailed where the training broke.
     """
-    raw, digest = read_toml(config)
-    try:
-        left = [name for name in _OF_A_SEARCH if name in raw]
-        one = _of_one(raw, config.absolute().parent)
-        spec = spec_from_dict(one, "sweep", overrides, config, digest)
-    except InputError as error:
-        raise error.within(str(config)) from None
+    spec, left = spec_of_one(config, overrides)
     folder = RunFolder.of(spec.name, runs)
     create(folder, spec)
-    if left:
-        shown = ", ".join(f"[{name}]" for name in left)
-        tell(f"matscout: one configuration is trained: {shown} left aside")
+    tell_left(left)
     try:
         code = sitting(folder, {}, None, json)
     except RunFailed:
@@ -51,16 +43,40 @@ def train(config: Path, runs: Path, overrides: dict[str, Any], json: bool) -> in
     if code:
         return code
     if not json and best_of(load(folder)[0]) is not None:  # none: a person has the word
-        new = "NEW.csv" if one["evaluator"]["type"] == "tabular" else "STRUCTURES"
+        new = "NEW.csv" if spec.config["evaluator"]["type"] == "tabular" else "STRUCTURES"
         print(f"next: matscout predict {spec.name} {new} -o predictions.csv{runs_option(folder)}")
     return 0
 
 
-def _of_one(raw: Mapping[str, Any], base: Path) -> dict[str, Any]:
+def spec_of_one(
+    config: Path, overrides: dict[str, Any], able: Sequence[str] = TRAINERS
+) -> tuple[RunSpec, list[str]]:
+    """The config as a run of one trial by one of the trainers `able`, tried out, and the names of its
+    parts that belong to a search. Nothing is written.
+    """
+    raw, digest = read_toml(config)
+    try:
+        left = [name for name in _OF_A_SEARCH if name in raw]
+        one = _of_one(raw, config.absolute().parent, able)
+        return spec_from_dict(one, "sweep", overrides, config, digest), left
+    except InputError as error:
+        raise error.within(str(config)) from None
+
+
+def tell_left(left: Sequence[str]) -> None:
+    """That these parts of the config are not gone by."""
+    if left:
+        shown = ", ".join(f"[{name}]" for name in left)
+        tell(f"matscout: one configuration is trained: {shown} left aside")
+
+
+def _of_one(raw: Mapping[str, Any], base: Path, able: Sequence[str]) -> dict[str, Any]:
     """The config of a run of one trial: what `[evaluator]` says, and nothing to search."""
     part = raw.get("evaluator")
-    if not isinstance(part, dict) or part.get("type") not in TRAINERS:
-        raise InputError("evaluator.type", "is none that trains", f"use {' or '.join(TRAINERS)}")
+    kind = part.get("type") if isinstance(part, dict) else None
+    if not isinstance(part, dict) or kind not in able:
+        what = "is none that trains" if kind not in TRAINERS else f"'{kind}' is not able to do this"
+        raise InputError("evaluator.type", what, f"use {' or '.join(able)}")
     if raw.get("kind", "sweep") != "sweep":
         raise InputError("kind", f"is {raw['kind']!r}", "leave it out")
     if raw.get("limits"):

@@ -21,10 +21,12 @@ LEAST = 10
 
 @dataclass(frozen=True)
 class CurveFold:
-    """One fit of a learning curve: `train` grows with `size` inside the same `draw` and `fold`, and
-    `judge` never changes.
+    """One fit of a learning curve: `train` grows from `point` to point (0, 1, …) inside the same `draw`
+    and `fold`, and `judge` never changes. `size` is the number of rows in `train`; folds of one point
+    may differ in it.
     """
 
+    point: int
     size: int
     draw: int
     fold: int
@@ -56,16 +58,16 @@ def learning_curve(
     groups: np.ndarray | None = None,
     seed: int = 0,
 ) -> list[CurveFold]:
-    """All fits: `draws` nested sequences of training rows for each fold, by size, draw and fold.
+    """All fits: `draws` nested sequences of training rows for each fold, by point, draw and fold.
 
     `labels` (every class has its share in every part) and `groups` (whole groups) as in
-    `row_shares.nested_shares`; `size` is the number of rows that came of the share.
+    `row_shares.nested_shares`.
     """
     out = []
     for draw in range(draws):
         own = int(np.random.SeedSequence(seed, spawn_key=(draw,)).generate_state(1)[0])
         parts = shares_of_folds(folds, shares, labels=labels, groups=groups, seed=own)
-        for of_share in parts:
+        for point, of_share in enumerate(parts):
             for number, (train, (_, judge)) in enumerate(zip(of_share, folds, strict=True)):
-                out.append(CurveFold(len(train), draw, number, train, judge))
-    return sorted(out, key=lambda fit: (fit.size, fit.draw, fit.fold))
+                out.append(CurveFold(point, len(train), draw, number, train, judge))
+    return sorted(out, key=lambda fit: (fit.point, fit.draw, fit.fold))

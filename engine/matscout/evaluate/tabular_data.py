@@ -271,21 +271,14 @@ def sealed_kind(trainer: TabularTrainer) -> str:
 
 
 def _checked_shares(trainer: TabularTrainer, made: Plan, table: Table) -> list[list[np.ndarray]]:
-    """The training rows at [step][fold], none where steps are no shares: groups whole where the split
-    keeps them whole, classes (and, where the split is stratified, tenths of the target) in their
-    shares."""
+    """The training rows at [step][fold], none where steps are no shares."""
     if trainer.fidelity != "rows":
         return []
-    grouped = trainer.split in GROUPED
-    labels = None
-    if not grouped and trainer.task == "classification":
-        labels = table.target
-    elif not grouped and trainer.split in ("stratified", "repeated_stratified"):
-        labels = binned(table.target, trainer.folds)
+    labels, groups = kept_in_shares(trainer, table)
     last = trainer.fidelity_steps[-1]
     shares = shares_of_folds(
         made.folds, [step / last for step in trainer.fidelity_steps], labels=labels,
-        groups=table.groups if grouped else None, seed=trainer.split_seed,
+        groups=groups, seed=trainer.split_seed,
     )  # fmt: skip
     for few in shares:
         parts = [(train, judge) for train, (_, judge) in zip(few, made.folds, strict=True)]
@@ -297,6 +290,21 @@ def _checked_shares(trainer: TabularTrainer, made: Plan, table: Table) -> list[l
                 "trainer.fidelity_steps", f"too few rows: {error.what}", mend
             ) from None
     return shares
+
+
+def kept_in_shares(
+    trainer: TabularTrainer, table: Table
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """`labels` and `groups`, (n,), for shares of training rows: groups whole where the split keeps them
+    whole, else classes (and, where the split is stratified, tenths of the target) in their shares.
+    """
+    if trainer.split in GROUPED:
+        return None, table.groups
+    if trainer.task == "classification":
+        return table.target, None
+    if trainer.split in ("stratified", "repeated_stratified"):
+        return binned(table.target, trainer.folds), None
+    return None, None
 
 
 def _plan(trainer: TabularTrainer, chosen: Metric, columns: tabular.Columns, table: Table) -> Plan:
