@@ -215,6 +215,19 @@ def test_classes_have_probabilities_a_set_and_a_threshold(
         assert {row["prediction"] for row in read(home / "out.csv")} == {label}
 
 
+def test_new_rows_fewer_than_the_metric_looks_at_have_no_score(
+    home: Path, matscout: Matscout, dummy_alone: None
+) -> None:
+    """The best five of four are all four, whatever the model says."""
+    write(home, CLASSES.replace("roc_auc", "precision_at_5"))
+    assert matscout("train", "one.toml").code == 0
+    rows = ["2,0,p,7", "-2,1,q,-4", "0.1,0.2,q,0.6", "0.2,0,p,0.4", "1,1,p,4"]
+    for count, wanted in ((4, None), (5, 0.6)):
+        (home / "new.csv").write_text("\n".join(["a,b,kind,y", *rows[:count]]) + "\n")
+        words = ("predict", "one", "new.csv", "-o", "out.csv", "--force", "--json")
+        assert json.loads(matscout(*words).out)["score"] == wanted
+
+
 BAD: list[tuple[str | None, tuple[str, ...], str]] = [
     ("a,kind\n1,p\n", (), "new.csv: no column 'b'; known here: a, kind"),
     ("a,b,kind\n1,many,p\n", (), "line 2: 'many' among the numbers of column 'b'"),

@@ -77,6 +77,20 @@ def test_mistakes_start_nothing(
     assert not (home / "results").exists()
 
 
+def test_a_sweep_by_what_the_first_few_are_worth(home: Path, matscout: Matscout) -> None:
+    more = 'task = "classification"\nmetric = "precision_at_%s"\nsplit = "stratified"\ncut = 0.5'
+    write(home, "precision_at_4", "max", more % 4 + '\nalso = ["discovery_yield_at_2"]')
+    said = matscout("sweep", "small.toml", "--json")
+    assert said.code == 0, said.err
+    assert 0 <= json.loads(said.out)["best"]["values"]["precision_at_4"] <= 1
+    assert matscout("export", "small", "-o", "trials.csv").code == 0
+    assert "discovery_yield_at_2" in (home / "trials.csv").read_text().splitlines()[0].split(",")
+    write(home, "precision_at_7", "max", more % 7)
+    said = matscout("sweep", "small.toml", "--name", "more")
+    assert said.code == 2 and "looks at 7 rows, and fold 0 judges 6" in said.err
+    assert len(said.err.strip().splitlines()) == 1
+
+
 def test_nested_goes_on_and_prints_the_honest_score(home: Path, matscout: Matscout) -> None:
     write(home)
     said = matscout("nested", "small.toml", "--outer", "2", "--json")

@@ -79,6 +79,30 @@ def test_a_metric_beside_the_first_is_refused_before_the_run(tmp_path: Path) -> 
     trainer(rare(tmp_path), metric="accuracy", also=("roc_auc",), split="stratified").check([])
 
 
+@pytest.mark.parametrize("name", ["precision_at_13", "discovery_yield_at_40"])
+def test_a_metric_of_more_rows_than_a_fold_judges_is_refused_before_the_run(
+    name: str, tmp_path: Path
+) -> None:
+    """Of twelve rows the first thirteen are all of them, whatever the model says."""
+    path = tmp_path / "t.csv"
+    path.write_text("a,kind\n" + "".join(f"{k},{'pq'[k % 2]}\n" for k in range(60)))
+
+    def one(**more: Any) -> TabularTrainer:
+        given = {"task": "classification", "model": "linear", "split": "stratified", **more}
+        return TabularTrainer(table=path, predict="kind", **given)
+
+    line = f"trainer.metric: '{name}' looks at .* rows, and fold 0 judges 12; take a smaller"
+    with pytest.raises(InputError, match=line):
+        one(metric=name).check([])
+    with pytest.raises(InputError, match=f"trainer.also: {line}"):
+        one(metric="accuracy", also=(name,)).check([])
+    *_, last = one(metric=name).evaluate({}, Context())
+    assert isinstance(last, Measurement)
+    fits = one(metric=name.replace("13", "12").replace("40", "12"))
+    fits.check([])
+    assert fits.reported()[fits.metric] == "max"
+
+
 def example(metric: Metric) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(2)
     if metric.task == "classification":

@@ -13,7 +13,8 @@ from scipy.stats import norm, spearmanr
 from sklearn.calibration import calibration_curve as theirs
 from sklearn.metrics import mean_pinball_loss
 
-from matscout.models.metrics import METRICS, dummy_score
+from matscout.errors import InputError
+from matscout.models.metrics import METRICS, dummy_score, metric, named
 from matscout.models.quantile_scores import covered, pinball, quantile_crps
 from matscout.models.reliability import calibration_curve
 from matscout.models.screening import (
@@ -78,6 +79,42 @@ def test_precision_and_yield_of_a_ranking() -> None:
     assert constant == pytest.approx(0.2)
     with pytest.raises(ValueError, match="k must be"):
         precision_at(hit, score, 0)
+
+
+@pytest.mark.parametrize("k", [1, 3, 10, 25])
+def test_a_ranking_is_judged_at_any_number_of_rows(k: int) -> None:
+    rng = np.random.default_rng(k)
+    hit, score = rng.integers(0, 2, 40), rng.random(40)
+    precision = metric(f"precision_at_{k}", "classification")
+    discovered = metric(f"discovery_yield_at_{k}", "classification")
+    assert precision.score(hit, score) == precision_at(hit, score, k)
+    assert discovered.score(hit, score) == discovery_yield(hit, score, k)
+    assert {precision.first, discovered.first} == {k} and precision.sign == discovered.sign == 1
+    # Chance finds the share of hits, and k of all n rows.
+    assert dummy_score(precision, hit, hit) == pytest.approx(hit.mean())
+    assert dummy_score(discovered, hit, hit) == pytest.approx(k / 40)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("precision_at_0", "precision_at_10"), ("precision_at_-3", "precision_at_10"),
+        ("precision_at_05", "precision_at_10"), ("precision_at_2.5", "precision_at_10"),
+        ("precison_at_20", "precision_at_10"), ("precision_at_²", "precision_at_10"),
+        ("discovery_yield_at_", "discovery_yield_at_10"), ("discovery_yield", "discovery_yield_at_10"),
+    ],
+)  # fmt: skip
+def test_what_is_no_number_of_rows_is_no_metric(name: str, meant: str) -> None:
+    assert named(name) is None
+    with pytest.raises(InputError, match=f"no metric is called '{name}'; did you mean '{meant}'"):
+        metric(name, "classification")
+
+
+def test_metrics_of_a_ranking_are_for_two_classes() -> None:
+    with pytest.raises(InputError, match="'precision_at_20' is for classification"):
+        metric("precision_at_20", "regression")
+    with pytest.raises(InputError, match="'discovery_yield_at_2' needs two classes, not 3"):
+        metric("discovery_yield_at_2", "classification", 3)
 
 
 def test_discovery_probability_is_the_share_of_runs() -> None:
@@ -160,6 +197,6 @@ def test_every_metric_of_a_constant_guess_is_a_number() -> None:
     rng = np.random.default_rng(0)
     train, truth = rng.lognormal(size=50), rng.lognormal(size=30)
     labels = (rng.random(50) < 0.3).astype(float), (rng.random(30) < 0.3).astype(float)
-    for metric in METRICS.values():
-        given_ = labels if metric.task == "classification" else (train, truth)
-        assert np.isfinite(dummy_score(metric, *given_)), metric.name
+    for one in METRICS.values():
+        given_ = labels if one.task == "classification" else (train, truth)
+        assert np.isfinite(dummy_score(one, *given_)), one.name

@@ -195,7 +195,12 @@ def _answer(
     score = None
     if len(known):
         assert rows.truth is not None
-        score = judge.score(rows.truth[known], _viewed(made.new, judge, chosen, trainer)[known])
+        few = len(known) < judge.first  # which of them are best makes no difference
+        score = (
+            math.nan
+            if few
+            else judge.score(rows.truth[known], _viewed(made.new, judge, chosen, trainer)[known])
+        )
     parts = [_viewed(fold.of_judged, judge, chosen, trainer) for fold in made.folds]
     return Answer(
         folder, trainer, chosen, rows, level, cells, judge,

@@ -228,7 +228,10 @@ def _scored(
     if truth is None:
         return Scored(inner, None, 0, wide)
     there = np.isfinite(truth)
-    return Scored(inner, judge.score(truth[there], seen(one.new)[there]), int(there.sum()), wide)
+    count = int(there.sum())
+    few = count < judge.first  # which of them are best makes no difference
+    score = math.nan if few else judge.score(truth[there], seen(one.new)[there])
+    return Scored(inner, score, count, wide)
 
 
 def _warnings(

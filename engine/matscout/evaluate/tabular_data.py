@@ -22,7 +22,7 @@ from matscout.errors import InputError
 from matscout.evaluate.objectives import Plan, plan
 from matscout.evaluate.outer import only, outer_fold, own_seed, sealed_seed
 from matscout.evaluate.tabular_scores import views
-from matscout.evaluate.trainer_options import check_folds, digest
+from matscout.evaluate.trainer_options import check_first, check_folds, digest
 from matscout.models import hyperparameters as hyper
 from matscout.models import tabular
 from matscout.models.columns import wants_bonding
@@ -118,14 +118,17 @@ def load(trainer: TabularTrainer) -> TabularData:
     )
 
 
-def check_also(trainer: TabularTrainer) -> None:
-    """Before a run: InputError for a metric beside the first that a fold cannot be judged by. A run
-    that began with it goes on, and has NaN for it.
+def check_judged(trainer: TabularTrainer) -> None:
+    """Before a run: InputError for a metric beside the first that a fold cannot be judged by, and for
+    one of more rows than a fold judges. A run that began with it goes on, and has NaN for the former.
     """
     data = trainer.data
+    folds = data.folds[data.plan.ends :]
+    check_first(folds, data.metric)
     for one in data.also:
         try:
-            check_folds(data.folds[data.plan.ends :], data.table.target, one, _mend(trainer))
+            check_folds(folds, data.table.target, one, _mend(trainer))
+            check_first(folds, one)
         except InputError as error:
             raise error.within("trainer.also") from None
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from matscout.errors import InputError, did_you_mean, require_whole
 from matscout.evaluate.base import Context
-from matscout.evaluate.trainer_options import TrainerOptions
+from matscout.evaluate.trainer_options import TrainerOptions, check_first
 from matscout.journal import driver_of
 from matscout.models import hyperparameters as hyper
 from matscout.runfolder import RunFolder
@@ -145,6 +145,7 @@ class CrystalGraphTrainer(TrainerOptions):
         """Before a run: read the data, and see that every parameter of the space is known here."""
         names = tuple(names)
         hyper.check_names(names, self._known, "space.parameters")
+        check_first(self.data.folds, self.data.metric)
         self.data.shaped(self.hyperparameters)
         if self.begins and "transfer" not in names:
             hyper.settings(hyper.GraphTransferSettings, self.hyperparameters).frozen(self.epochs)

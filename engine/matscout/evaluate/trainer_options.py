@@ -106,11 +106,12 @@ class TrainerOptions:
 
     def reported(self) -> dict[str, str]:
         """What a measurement may hold, by name, and which way is better: max or min."""
-        from matscout.models.metrics import METRICS  # loads scikit-learn
+        from matscout.models.metrics import named  # loads scikit-learn
 
         found = {"gap_to_dummy": "max"}
-        if self.metric in METRICS:  # `check` says so if not
-            found[self.target_name] = METRICS[self.metric].direction
+        own = named(self.metric)
+        if own is not None:  # `check` says so if not
+            found[self.target_name] = own.direction
         return found
 
     def fingerprint(self, data: str, params: Params, seed: int) -> str:
@@ -185,6 +186,16 @@ def check_folds(
         if len(np.unique(y[judge])) < 2 and (chosen.sees == "score" or not chosen.by_row):
             what = f"fold {k} has one class only to judge by '{chosen.name}'"
             raise InputError("split", what, mend)
+
+
+def check_first(folds: Iterable[tuple[np.ndarray, np.ndarray]], chosen: Metric) -> None:
+    """Before a run: InputError where a fold judges fewer rows than `chosen` looks at: what is best of
+    them would make no difference. A run that began with it goes on, and has the share of all.
+    """
+    for k, (_, judge) in enumerate(folds):
+        if len(judge) < chosen.first:
+            what = f"'{chosen.name}' looks at {chosen.first} rows, and fold {k} judges {len(judge)}"
+            raise InputError("trainer.metric", what, "take a smaller number, or fewer folds")
 
 
 def write_predictions(

@@ -149,7 +149,7 @@ class TabularTrainer(TrainerOptions):
     def check(self, names: Iterable[str]) -> None:
         """Before a run: read the data, and see that every parameter of the space is known here."""
         from matscout.data.decimal_comma import refuse_commas_as_words
-        from matscout.evaluate.tabular_data import check_also
+        from matscout.evaluate.tabular_data import check_judged
         from matscout.models.hyperparameters import check_names
 
         if self.model == "transfer" and len(self.formulas) != 1:
@@ -160,7 +160,7 @@ class TabularTrainer(TrainerOptions):
         words = self.data.table.categorical
         own = {name: words[name].tolist() for name in words if name not in self.categorical}
         refuse_commas_as_words(self.table, own)
-        check_also(self)
+        check_judged(self)
         known = self.data.hyperparameter_names
         check_names(self.hyperparameters, known, "trainer.hyperparameters")
         check_names(names, known, "space.parameters")

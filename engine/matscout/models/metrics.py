@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -13,7 +15,7 @@ from sklearn import metrics as sk
 from matscout.errors import InputError, did_you_mean
 from matscout.models.belief_scores import coverage_error, crps, miscalibration_area, nll
 from matscout.models.reliability import expected_calibration_error
-from matscout.models.screening import precision_at
+from matscout.models.screening import discovery_yield, precision_at
 
 Task = Literal["regression", "classification"]
 
@@ -24,6 +26,7 @@ class Metric:
     larger for the positive class; with `probability` the score must be that class's probability. Or
     a belief, (n, 2): the mean and the sd of a measurement, in the target's unit. `by_row`: the score
     of several rows is the mean of what each scores alone, so that one row or one class may be judged.
+    `first`: how many rows of the highest score it looks at; 0 for all.
     """
 
     name: str
@@ -33,6 +36,7 @@ class Metric:
     function: Callable[[np.ndarray, np.ndarray], float]
     probability: bool = False
     by_row: bool = False
+    first: int = 0
 
     def score(self, truth: np.ndarray, predicted: np.ndarray) -> float:
         """The metric of (n,) against (n,), or (n, 2) of beliefs; NaN where a prediction is not finite,
@@ -92,6 +96,16 @@ def _average_precision(truth: np.ndarray, predicted: np.ndarray) -> float:
     return min(1.0, float(sk.average_precision_score(truth, predicted)))
 
 
+_RANKED = {"precision": precision_at, "discovery_yield": discovery_yield}
+_AT = re.compile(rf"({'|'.join(_RANKED)})_at_([1-9][0-9]{{0,8}})", re.ASCII)
+
+
+def _first(of: str, k: int) -> Metric:
+    """Of the `k` rows of the highest score."""
+    judge = partial(_RANKED[of], k=k)
+    return Metric(f"{of}_at_{k}", "classification", "max", "score", judge, first=k)
+
+
 _ALL = (
     Metric("mae", "regression", "min", "value", sk.mean_absolute_error, by_row=True),
     Metric("rmse", "regression", "min", "value", sk.root_mean_squared_error),
@@ -114,9 +128,8 @@ _ALL = (
     Metric("g_mean", "classification", "max", "label", _g_mean),
     Metric("roc_auc", "classification", "max", "score", sk.roc_auc_score),
     Metric("pr_auc", "classification", "max", "score", _average_precision),
-    Metric(
-        "precision_at_10", "classification", "max", "score", lambda y, p: precision_at(y, p, 10)
-    ),
+    _first("precision", 10),
+    _first("discovery_yield", 10),
     Metric(
         "brier", "classification", "min", "score", sk.brier_score_loss,
         probability=True, by_row=True,
@@ -130,9 +143,20 @@ _ALL = (
     ),
 )  # fmt: skip
 METRICS = {metric.name: metric for metric in _ALL}
+"""By name; `named` knows those at any number of rows, too."""
 
 BELIEVING = ("uncertain", "gaussian_process", "block_gaussian_process")
 """Models of numbers that state an uncertainty (their estimators have `believe`)."""
+
+
+def named(name: str) -> Metric | None:
+    """The metric of that name, whatever its task; None if there is none. `precision_at_K` and
+    `discovery_yield_at_K` are there for every whole K from 1 on.
+    """
+    if name in METRICS:
+        return METRICS[name]
+    at = _AT.fullmatch(name)
+    return None if at is None else _first(at[1], int(at[2]))
 
 
 def metric(name: str, task: str, classes: int = 2, *, believes: bool = False) -> Metric:
@@ -140,9 +164,9 @@ def metric(name: str, task: str, classes: int = 2, *, believes: bool = False) ->
     stated uncertainty unless the model `believes`: states one.
     """
     fitting = [m.name for m in _ALL if m.task == task]
-    if name not in METRICS:
+    found = named(name)
+    if found is None:
         raise InputError("metric", f"no metric is called '{name}'", did_you_mean(name, fitting))
-    found = METRICS[name]
     if found.task != task:
         raise InputError(
             "metric", f"'{name}' is for {found.task}", f"for {task}: {', '.join(fitting)}"
