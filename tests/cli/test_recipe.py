@@ -61,8 +61,12 @@ def test_from_a_table_to_a_card_and_again(home: Path, matscout: Matscout) -> Non
     assert members["trainer"]["inputs"] == ["a", "b"] and members["threshold"] is None
     assert [m["params"] for m in members["members"]] == [m["params"] for m in whole["members"]]
     text = (folder / "card.md").read_text()
-    for heading in ("How good is it?", "Where does it fail?", "What is it not for?"):
+    for heading in ("How good is it?", "Where does it fail?", "Does it carry over?"):
         assert f"## {heading}" in text
+    assert "## What is it not for?" in text and "Cluster by cluster, the worst first" in text
+    ratio = whole["shift"]["ratio"]
+    assert ratio["low"] <= ratio["pdr"] <= ratio["high"]
+    assert sum(one["rows"] for one in whole["shift"]["clusters"]) == 60
     page = (folder / "card.html").read_text()
     HTMLParser().feed(page)
     assert "<script" not in page and "http://" not in page and "https://" not in page
@@ -101,7 +105,9 @@ def test_classes_are_cut_where_out_of_fold_scores_say(home: Path, matscout: Mats
     whole = found(matscout, "--trials", "2")
     assert whole["metric"] == "balanced_accuracy" and 0 < whole["threshold"] < 1
     assert whole["outer"]["mean"] > 0.7 > whole["rivals"]["dummy"]["mean"] == 0.5
-    assert whole["coverage"] == []
+    assert whole["coverage"] == [] and whole["shift"] is None
+    card = (home / "results" / "runs" / "few" / "card.md").read_text()
+    assert "carry over" not in card
 
 
 @pytest.mark.slow

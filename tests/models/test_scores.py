@@ -141,6 +141,15 @@ def test_pdr_is_the_ratio_of_the_errors() -> None:
         pdr(np.ones(3), np.array([]))
 
 
+def test_errors_on_the_same_rows_are_drawn_together() -> None:
+    inside = np.random.default_rng(0).lognormal(size=50)
+    twice = pdr(inside, 2 * inside, paired=True)
+    assert (twice.pdr, twice.low, twice.high) == pytest.approx((2, 2, 2))
+    assert pdr(inside, 2 * inside).low < 1.9
+    with pytest.raises(ValueError, match="same rows"):
+        pdr(inside, inside[1:], paired=True)
+
+
 @settings(max_examples=20, deadline=None)
 @given(SEEDS, st.floats(0.05, 0.95))
 def test_pinball_is_scikit_learns(seed: int, level: float) -> None:

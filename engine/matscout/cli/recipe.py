@@ -16,6 +16,7 @@ from matscout.cli.assemble import drive, spec_from_dict
 from matscout.cli.progress import Progress
 from matscout.cli.recipe_card import as_json, command_of, write_cards
 from matscout.cli.recipe_rows import audited, folds_of, trainer_of, visible
+from matscout.cli.recipe_shift import out_of_distribution, shift_lines
 from matscout.cli.words import INTERRUPTED, tell
 from matscout.data.audit import Audit
 from matscout.data.pools import ready_space, ready_spaces
@@ -119,15 +120,17 @@ def start(
     result = honest(folds, plan.metric)
     folder = RunFolder.of(name, runs)
     write_members(folder, plan, whole, recipe.sha256)
+    shift = out_of_distribution(plan, whole, workers)
     seconds = budget.seconds_in_all()
     cards = write_cards(
         folder, plan, found, whole, result, visible(recipe.question, plan.options),
         recipe.sha256, seconds, command_of(space, question, minutes, workers, name, trials),
+        shift,
     )  # fmt: skip
     if json:
-        print(jsonlib.dumps(as_json(plan, whole, result, seconds, cards), indent=1))
+        print(jsonlib.dumps(as_json(plan, whole, result, seconds, cards, shift), indent=1))
     else:
-        for line in lines(plan, whole, result):
+        for line in [*lines(plan, whole, result), *shift_lines(shift)]:
             recipe.say(line)
         recipe.say(f"took {seconds:.0f} s; card: {' and '.join(map(str, cards))}")
     return 0

@@ -18,6 +18,7 @@ from matscout.drive.recipe_fold import Chosen, labels, plain
 from matscout.drive.recipe_plan import Plan, Question
 from matscout.drive.recipe_result import Honest
 from matscout.drive.run import versions
+from matscout.drive.shift import Shift
 from matscout.evaluate.tabular_data import TabularData
 from matscout.models.metrics import METRICS
 from matscout.models.subgroups import (
@@ -37,9 +38,9 @@ _OF_ERRORS = ("mae", "rmse")
 
 def write_cards(
     folder: RunFolder, plan: Plan, found: Audit, whole: Chosen, result: Honest,
-    data: TabularData, sha256: str, seconds: float, command: str,
+    data: TabularData, sha256: str, seconds: float, command: str, shift: Shift | str,
 ) -> list[Path]:  # fmt: skip
-    """card.md and card.html."""
+    """card.md and card.html. `shift` is what is lost out of distribution, or why that is not known."""
     table = data.table
     weakest, name = _weakest(plan, result, data)
     formulas = plan.options.get("formulas", ())
@@ -50,7 +51,7 @@ def write_cards(
         datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z"),
         (float(y.min()), float(y.max())) if numbers else None,
         () if numbers else tuple(table.classes), ranges(table.numeric), tuple(sorted(held)),
-        weakest, name,
+        weakest, name, *((None, shift) if isinstance(shift, str) else (shift, "")),
     )  # fmt: skip
     made = card(plan, found, whole, result, about)
     paths = [folder.root / "card.md", folder.root / "card.html"]
@@ -115,7 +116,7 @@ def command_of(
 
 
 def as_json(
-    plan: Plan, whole: Chosen, result: Honest, seconds: float, cards: list[Path]
+    plan: Plan, whole: Chosen, result: Honest, seconds: float, cards: list[Path], shift: Shift | str
 ) -> dict[str, Any]:
     """For a machine; JSON knows no infinity."""
     body = {
@@ -126,6 +127,7 @@ def as_json(
         "optimism": asdict(result.optimism),
         "rivals": {n: asdict(e) for n, e in result.rivals.items()},
         "better_by": {n: asdict(e) for n, e in result.gaps.items()},
+        "shift": None if isinstance(shift, str) else asdict(shift),
         "coverage": [asdict(c) for c in result.covers],
         "folds": [
             {"run": f.run, "inner": f.inner, "scores": dict(f.scores), "tried": f.tried,

@@ -14,7 +14,9 @@ from matscout.drive.nested import Estimate
 from matscout.drive.recipe_fold import Chosen
 from matscout.drive.recipe_plan import Plan
 from matscout.drive.recipe_result import Honest
+from matscout.drive.shift import Shift
 from matscout.models.subgroups import GroupScore
+from matscout.report import shift as shift_words
 from matscout.report.card import Card, Rows, Section
 from matscout.report.card_calibration import calibration
 from matscout.report.markup import number
@@ -27,7 +29,8 @@ _LONG = 200
 @dataclass(frozen=True)
 class About:
     """What the sections say beside the figures. `ranges` are those of the inputs that are numbers,
-    `elements` those of the formulas; `weakest` subgroups of the hidden rows, the weakest first."""
+    `elements` those of the formulas; `weakest` subgroups of the hidden rows, the weakest first; `shift`
+    what is lost out of distribution (numbers only), or `no_shift` why that is not known."""
 
     name: str
     sha256: str
@@ -41,6 +44,8 @@ class About:
     elements: tuple[str, ...]
     weakest: Sequence[GroupScore]
     weak_metric: str
+    shift: Shift | None = None
+    no_shift: str = ""
 
 
 def card(plan: Plan, found: Audit, whole: Chosen, result: Honest, about: About) -> Card:
@@ -72,6 +77,8 @@ def _sections(
 ) -> Iterator[Section]:
     yield Section("How good is it?", tuple(_score(plan, result)))
     yield Section("Where does it fail?", tuple(_weakest(about)))
+    if about.shift is not None or about.no_shift:
+        yield Section("Does it carry over?", tuple(_carries(about)))
     yield Section("What is it not for?", tuple(_limits(plan, about)))
     if result.covers:
         yield Section("How sure is it?", tuple(_covers(result)))
@@ -128,6 +135,28 @@ def _weakest(about: About) -> Iterator[str | Rows]:
     )  # fmt: skip
     header = ("subgroup", "rows", about.weak_metric, "95 % interval", "ratio to all")
     yield Rows("The weakest subgroups", header, rows, (1, 2, 3, 4))
+
+
+def _carries(about: About) -> Iterator[str | Rows]:
+    yield (
+        "Is it right about a kind of material that it has not seen? Clusters of the inputs were left out"
+        " whole, one after the other, and the same members trained on the rest (leave-one-cluster-out"
+        " cross-validation: Meredig et al., Mol. Syst. Des. Eng. 3, 819 (2018))."
+    )
+    if about.shift is None:
+        yield f"Not known: {about.no_shift}."
+        return
+    said_of = shift_words.sentence(about.shift)
+    yield (
+        f"{said_of[0].upper()}{said_of[1:]}. The performance degradation ratio (PDR) is that of the two"
+        " errors, 1 where nothing is lost; its interval is a 95 % bootstrap over rows and speaks of"
+        f" these clusters ({about.shift.by}) alone. The members were chosen with all rows in sight."
+    )
+    yield shift_words.meaning(about.shift)
+    if about.shift.unjudged:
+        yield f"Rows in no cluster, or in too small a one, and so not judged: {about.shift.unjudged}."
+    caption = "Cluster by cluster, the worst first"
+    yield Rows(caption, shift_words.HEADER, shift_words.rows(about.shift), (0, 1, 2, 3))
 
 
 def _limits(plan: Plan, about: About) -> Iterator[str | Rows]:

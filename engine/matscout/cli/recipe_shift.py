@@ -1,0 +1,31 @@
+"""What the members of a recipe lose on a kind of material that they have not seen."""
+
+from __future__ import annotations
+
+from matscout.cli.recipe_rows import trainer_of
+from matscout.drive.recipe_fold import Chosen
+from matscout.drive.recipe_plan import Plan
+from matscout.drive.shift import Shift, shift_of
+from matscout.errors import ExperimentFailed, InputError, one_line
+from matscout.report.shift import sentence
+
+
+def out_of_distribution(plan: Plan, whole: Chosen, jobs: int) -> Shift | str:
+    """The members on clusters of the inputs that are left out whole, or why that is not known; nothing
+    for classes, of which the ratio of errors is not defined. No such failure takes the card away.
+    """
+    if plan.task == "classification":
+        return ""
+    members = [(member.params, member.seed) for member in whole.members]
+    try:
+        errors = whole.guess - whole.truth
+        return shift_of(trainer_of(plan.options), members, whole.rows, errors, jobs)
+    except InputError as error:
+        return error.what
+    except (ExperimentFailed, OSError, ValueError) as error:
+        return f"a member could not be trained so ({one_line(str(error))})"
+
+
+def shift_lines(shift: Shift | str) -> list[str]:
+    """What a person reads of it at the end."""
+    return [sentence(shift)] if isinstance(shift, Shift) else []
