@@ -35,7 +35,7 @@ from matscout.cli.words import (
     unforeseen,
     warnings_told,
 )
-from matscout.errors import MatscoutError, one_line
+from matscout.errors import InputError, MatscoutError, one_line
 from matscout.fleet.goodbye import end_process
 
 app = typer.Typer(
@@ -190,9 +190,23 @@ def predict(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file.")] = False,
     final: Annotated[bool, typer.Option("--final", help="Open the sealed test set, once.")] = False,
+    weak: Annotated[
+        bool, typer.Option("--weak", help="The run's own rows, by how little overturns them.")
+    ] = False,
+    input_error: Annotated[
+        float, typer.Option(help="With --weak: of each number's standard deviation.")
+    ] = 0.1,
     json: Json = False,
 ) -> None:
     """Predict new rows, or crystals, with the models of a run, with intervals and warnings."""
+    if weak:
+        from matscout.cli.predict_weak import weak as of_own_rows
+
+        if new is not None or final:
+            other = "--final" if final else "a file of new rows"
+            raise InputError("--weak", f"goes with the run's own rows, not with {other}", "say one")
+        end(of_own_rows(run, out, runs, input_error, select, force, json))
+        return
     from matscout.cli.predict import predict as command
 
     end(command(run, new, out, runs, interval, select, force, final, json))

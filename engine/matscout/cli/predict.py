@@ -90,7 +90,7 @@ def predict(
 
         return of_crystals(folder, history, spec, new, out, level, select, json)
     recorded = read_members(folder) if select is None else None
-    trainer, options = _trainer(folder, spec, recorded)
+    trainer, options = trainer_of(folder, spec, recorded)
     check_table(folder, trainer, None if recorded is None else recorded.table_sha256)
     known = [t.params for t in history.trials]
     known += [] if recorded is None else [m.params for m in recorded.chosen.members]
@@ -148,9 +148,10 @@ def _renamed(cells: dict[str, list[Any]], header: Sequence[str]) -> dict[str, li
     return out
 
 
-def _trainer(
+def trainer_of(
     folder: RunFolder, spec: RunSpec, recorded: Recorded | None
 ) -> tuple[TabularTrainer, dict[str, Any]]:
+    """The run's evaluator and its options. InputError for a run of another evaluator, and a campaign."""
     part = spec.config.get("evaluator") or {}
     kind = part.get("type", "none: people measure")
     if kind != "tabular" or spec.kind != "sweep":
@@ -250,7 +251,7 @@ def lines(answer: Answer, out: Path) -> list[str]:
     """What a person reads: what predicted, how far to trust it, and where not."""
     trainer, judge = answer.trainer, answer.metric
     trained, count = len(trainer.data.rows), len(answer.rows)
-    who = _who(answer.chosen)
+    who = who_predicts(answer.chosen)
     said = [
         f"{out}: {count} rows, predicted by {who}, fitted on {trained} rows",
         f"chosen: {answer.chosen.why}",
@@ -276,7 +277,8 @@ def lines(answer: Answer, out: Path) -> list[str]:
     return said
 
 
-def _who(chosen: Members) -> str:
+def who_predicts(chosen: Members) -> str:
+    """The members in words."""
     if len(chosen.members) > 1:
         names = ", ".join(str(m.trial) for m in chosen.members)
         return f"the mean of trials {names}"

@@ -176,7 +176,7 @@ def _says(
     `believe`, with what it states of them."""
     if trainer.model != "mlp":
         fitted = fold_fit(trainer, data, params, seed)((number, data.folds[number][0]))
-        return [_of_pipeline(data, fitted, data.columns.x[rows], believe) for rows in asked]
+        return [of_pipeline(data, fitted, data.columns.x[rows], believe) for rows in asked]
     hyper.check_names(params, data.hyperparameter_names)
     fold = network_fold(trainer, data, params, number, seed, torch.device("cpu"))
     for _ in range(trainer.epochs):
@@ -185,7 +185,9 @@ def _says(
     return [_of_network(data, fold, rows) for rows in asked]
 
 
-def _of_pipeline(data: TabularData, fitted: Any, x: Array, believe: bool) -> Guess:
+def of_pipeline(data: TabularData, fitted: Any, x: Array, believe: bool = False) -> Guess:
+    """What a fitted pipeline says of rows with the inputs `x` (m, d), under the data's metric; with
+    `believe`, with what it states of them."""
     seen = tabular.predictions(fitted, x, data.metric)
     if data.metric.task == "regression":
         return Guess(seen, belief=tabular.belief(fitted, x) if believe else None)
