@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 from matscout.data.audit_findings import Finding, finding
 from matscout.data.audit_sheet import Sheet
 from matscout.data.audit_units import slipped, units_of
+from matscout.data.audit_units_near import NEAREST, neighbour_space, slipped_beside
 from matscout.data.text_table import as_number, is_missing
 
 _LEAK = 0.98
@@ -85,6 +86,23 @@ def _units(sheet: Sheet) -> Iterator[Finding]:
             )
             lines = sheet.lines(slip.rows)
             yield finding("unit factor", "matters", what, columns=[name], lines=lines)
+        elif sheet.target is not None and name == sheet.target.name:
+            yield from _beside(sheet, name, values)
+
+
+def _beside(sheet: Sheet, name: str, values: np.ndarray) -> Iterator[Finding]:
+    """Rows of the target that are off by a factor beside rows like them."""
+    x = neighbour_space(sheet)
+    slip = None if x is None else slipped_beside(values, x)
+    if slip is None:
+        return
+    way = "above" if slip.above else "below"
+    what = (
+        f"{len(slip.rows)} of {np.isfinite(values).sum()} values of {name!r} are about a factor"
+        f" {slip.name} {way} the median of the {NEAREST} rows most like theirs, and hardly any lie"
+        " between"
+    )
+    yield finding("unit factor", "matters", what, columns=[name], lines=sheet.lines(slip.rows))
 
 
 def _gaps(sheet: Sheet) -> Iterator[Finding]:
