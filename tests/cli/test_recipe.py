@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from matscout.cli import recipe_shift
+from matscout.errors import InputError
+
 Matscout = Callable[..., Any]
 SPACE = """
 [parameters.model]
@@ -108,6 +111,32 @@ def test_classes_are_cut_where_out_of_fold_scores_say(home: Path, matscout: Mats
     assert whole["coverage"] == [] and whole["shift"] is None
     card = (home / "results" / "runs" / "few" / "card.md").read_text()
     assert "carry over" not in card
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            InputError("split", "kmeans puts 3 of 60 rows into 1 clusters"),
+            "Not known: kmeans puts 3",
+        ),
+        (ZeroDivisionError("no such thing"), "Not known: a member could not be trained so"),
+    ],
+)
+def test_a_card_is_written_though_no_cluster_can_be_left_out(
+    home: Path,
+    matscout: Matscout,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    said: str,
+) -> None:
+    def breaks(*_: object) -> object:
+        raise error
+
+    monkeypatch.setattr(recipe_shift, "shift_of", breaks)
+    write(home)
+    assert found(matscout, "--trials", "1")["shift"] is None
+    assert said in (home / "results" / "runs" / "few" / "card.md").read_text()
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from matscout.cli.recipe_rows import trainer_of
 from matscout.drive.recipe_fold import Chosen
 from matscout.drive.recipe_plan import Plan
 from matscout.drive.shift import Shift, shift_of
-from matscout.errors import ExperimentFailed, InputError, one_line
+from matscout.errors import InputError, one_line
 from matscout.report.shift import sentence
 
 
@@ -22,8 +22,8 @@ def out_of_distribution(plan: Plan, whole: Chosen, jobs: int) -> Shift | str:
         return shift_of(trainer_of(plan.options), members, whole.rows, errors, jobs)
     except InputError as error:
         return error.what
-    except (ExperimentFailed, OSError, ValueError) as error:
-        return f"a member could not be trained so ({one_line(str(error))})"
+    except Exception as error:  # whatever a fit meets without a cluster: hours of sweeps are done
+        return f"a member could not be trained so ({type(error).__name__}: {one_line(str(error))})"
 
 
 def shift_lines(shift: Shift | str) -> list[str]:
