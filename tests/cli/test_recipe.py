@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from matscout.cli import recipe_shift
+from matscout.cli import recipe, recipe_shift
 from matscout.errors import InputError
 
 Matscout = Callable[..., Any]
@@ -111,6 +111,17 @@ def test_classes_are_cut_where_out_of_fold_scores_say(home: Path, matscout: Mats
     assert whole["coverage"] == [] and whole["shift"] is None
     card = (home / "results" / "runs" / "few" / "card.md").read_text()
     assert "carry over" not in card
+
+
+def test_nobody_waits_for_clusters_when_the_minutes_are_over(
+    home: Path, matscout: Matscout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe_shift, "_ALWAYS_S", 0.0)
+    monkeypatch.setattr(recipe.Budget, "seconds_in_all", lambda budget: 1e6)
+    write(home)
+    assert found(matscout, "--trials", "1")["shift"] is None
+    card = (home / "results" / "runs" / "few" / "card.md").read_text()
+    assert "the minutes are over; give it more" in card
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,8 @@ def start(
     result = honest(folds, plan.metric)
     folder = RunFolder.of(name, runs)
     write_members(folder, plan, whole, recipe.sha256)
-    shift = out_of_distribution(plan, whole, workers)
+    left_s = 60 * minutes - budget.seconds_in_all()
+    shift = out_of_distribution(plan, whole, folder, workers, left_s)
     seconds = budget.seconds_in_all()
     cards = write_cards(
         folder, plan, found, whole, result, visible(recipe.question, plan.options),
