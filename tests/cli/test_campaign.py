@@ -236,7 +236,7 @@ def test_measured_again(started: Path, matscout: Matscout) -> None:
     assert f"best conductivity: {second}, mean of 2" in page and "mean of</th>" in page
 
 
-@pytest.mark.parametrize("place", ["campaign.after_asked", "sheet.before_rename"])
+@pytest.mark.parametrize("place", ["campaign.after_asked", "file.before_rename"])
 def test_killed_between_the_journal_and_the_file(
     films: Path, matscout: Matscout, place: str
 ) -> None:
@@ -272,7 +272,7 @@ def test_killed_before_the_journal_nothing_has_happened(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "place", ["journal.after_commit", "campaign.after_asked", "sheet.before_rename"]
+    "place", ["journal.after_commit", "campaign.after_asked", "file.before_rename"]
 )
 def test_really_killed(films: Path, matscout: Matscout, place: str) -> None:
     matscout("campaign", "new", "films.toml")
