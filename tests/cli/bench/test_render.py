@@ -15,7 +15,7 @@ from matscout.errors import InputError
 Matscout = Callable[..., Any]
 RESULTS = Path(__file__).parents[3] / "results"
 PARTS = {"campaigns": "tables", "faults": "figures", "imbalance": "tables", "lowdata": "tables",
-         "scarcity": "targets", "sweeps": "problems"}  # fmt: skip
+         "scarcity": "targets", "sweeps": "problems", "uncertainty": "tables"}  # fmt: skip
 
 
 def rendered(matscout: Matscout, name: str, path: Path, text: str) -> int:
