@@ -86,16 +86,17 @@ def test_a_member_that_knows_its_rows_by_heart_is_not_believed() -> None:
     """By what members say of rows that they were fitted on, a tree would have all the weight."""
     x, _ = rows(200)
     y = np.random.default_rng(5).normal(size=200)
-    numbers = StackRegressor([DecisionTreeRegressor(random_state=0), DummyRegressor()]).fit(x, y)
+    pair = [DecisionTreeRegressor(random_state=0), DummyRegressor()]
+    numbers = StackRegressor(pair, random_state=0).fit(x, y)
     assert numbers.weights_[0] < 0.15
     two = [DecisionTreeClassifier(random_state=0), DummyClassifier()]
-    classes = StackClassifier(two).fit(x, (y > 0).astype(int))
+    classes = StackClassifier(two, random_state=0).fit(x, (y > 0).astype(int))
     assert classes.weights_[0] < 0.15
 
 
 def test_the_unit_and_the_zero_of_the_target_do_not_matter() -> None:
     x, y = rows()
-    two = [Ridge(), DecisionTreeRegressor(max_depth=2)]
+    two = [Ridge(), DecisionTreeRegressor(max_depth=2, random_state=0)]
     own, other = (StackRegressor(two, random_state=0).fit(x, t) for t in (y, 1000 * y + 273.15))
     assert np.allclose(own.weights_, other.weights_)
     assert np.allclose(1000 * own.predict(x) + 273.15, other.predict(x))
