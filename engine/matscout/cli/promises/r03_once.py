@@ -34,8 +34,12 @@ again and again before anything is done."""
 
 _REFUSED = 2
 _LOOK_S = 0.02
-_LONGEST_S = {PROCESS: 1.5, RAY: 10.0}
+_LONGEST_S = {PROCESS: 1.5, RAY: 2.0}
 """Trouble comes up to so long after a driver has begun."""
+
+_WORK_S = {PROCESS: 0.0, RAY: 0.2}
+"""How long an experiment takes: on Ray, where little trouble is had in an hour, long enough for a short
+campaign not to be over before the first of it."""
 
 _SOON = 0.1
 """The share of that time for a campaign so short that it would be over before."""
@@ -63,7 +67,7 @@ def _campaign(
     costly = number % 2 == 0
     lab = Laboratory.make(
         setting.folder / f"{number:04d}", setting, trials=trials, seed=number, costly=costly,
-        work_s=0.0,
+        work_s=_WORK_S[setting.fleet],
     )  # fmt: skip
     problems: list[str] = []
     soon = max(trials / _DISPATCHES, _SOON) if setting.fleet == PROCESS else 1.0
