@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import math
 import os
@@ -25,7 +26,7 @@ from matscout.evaluate.process_tree import family
 from matscout.fleet import ray_actors, ray_places, ray_slot, running
 from matscout.fleet.ray_actors import RayFleet
 from matscout.fleet.ray_places import Found
-from matscout.fleet.ray_sigterm import own_sigterm
+from matscout.fleet.ray_sigterm import own_sigterm, while_answering
 from matscout.fleet.ray_slot import TELL_AFTER_S, Slot
 from matscout.fleet.running import START_S, Running
 from matscout.outcome import Assignment, Kind, Outcome
@@ -277,10 +278,13 @@ def test_a_head_that_stands_still_holds_no_driver_up(
     fleet = RayFleet(ByOrder, (Target("y"),), folder, slots=1, cpus=0.1)
     (head,) = ray._private.worker._global_node.all_processes["gcs_server"]
     polled = threading.Event()
+    fleet.submit(Assignment(0, 1, {"do": "measure", "x": 1.0}))
+    while not fleet.poll(0.5):  # until there is a worker to be killed
+        pass
 
     def begin_and_poll() -> None:
         fleet._kill(fleet._slots[0])
-        fleet.submit(Assignment(0, 1, {"do": "measure", "x": 2.0}))
+        fleet.submit(Assignment(1, 1, {"do": "measure", "x": 2.0}))
         until_s = time.monotonic() + 5.0
         while time.monotonic() < until_s:
             assert fleet.poll(0.2) == []
@@ -336,6 +340,26 @@ def test_who_was_to_answer_sigterm_answers_it_beside_ray_and_after_it(tmp_path: 
     )
     assert ended.returncode == 0, ended.stderr
     assert "SIGTERM" not in ended.stderr
+
+
+def test_an_answer_that_c_takes_away_meanwhile_is_given_back() -> None:
+    """As Ray does while it ends; a moment later somebody asks the driver to end."""
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda signum, frame: heard.append(signum))
+
+    def ends() -> None:
+        ctypes.CDLL(None).signal(signal.SIGTERM, None)
+        given_back = threading.Event()
+        given_back.wait(1.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    try:
+        while_answering(ends)
+        assert heard == [signal.SIGTERM]
+        with pytest.raises(ZeroDivisionError):
+            while_answering(lambda: [][1 // 0])
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 BROKEN_OFF = """

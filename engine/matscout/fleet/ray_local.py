@@ -23,7 +23,7 @@ from ray.exceptions import RayError
 from matscout.errors import InputError, RunFailed, one_line
 from matscout.fleet.environment import environment
 from matscout.fleet.goodbye import broken_off, say_goodbye
-from matscout.fleet.ray_sigterm import own_sigterm
+from matscout.fleet.ray_sigterm import own_sigterm, while_answering
 
 Disconnect = Callable[[], None]
 
@@ -102,7 +102,7 @@ def local_cluster(num_cpus: int, resources: Mapping[str, float] | None = None) -
 
     def shut_down() -> None:
         with own_sigterm():
-            ray.shutdown()
+            while_answering(ray.shutdown)
         shutil.rmtree(home, ignore_errors=True)
         os.close(lock)
 

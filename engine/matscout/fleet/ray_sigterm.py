@@ -8,10 +8,28 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
 import ray
+
+_AGAIN_S = 0.005
+
+
+def while_answering(work: Callable[[], None]) -> None:
+    """Call `work`, which ends Ray in a second or two, in a thread; meanwhile the answer to SIGTERM is
+    put back every few milliseconds, for C++ takes it away at some moment. (Only a main thread may.)
+    """
+    answer = signal.getsignal(signal.SIGTERM)
+    if answer is None or threading.current_thread() is not threading.main_thread():
+        work()
+        return
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(work)
+        while not wait([done], _AGAIN_S).done:
+            signal.signal(signal.SIGTERM, answer)
+    done.result()
 
 
 @contextmanager
