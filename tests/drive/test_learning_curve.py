@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from matscout.data.learning_curve import CurveFold
-from matscout.drive.learning_curve import curve_of, over_folds
+from matscout.drive.learning_curve import curve_of
+from matscout.drive.nested import over_folds
 from matscout.evaluate.tabular_curve import CurveScore
 from matscout.models.metrics import METRICS
 

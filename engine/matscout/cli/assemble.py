@@ -38,6 +38,7 @@ from matscout.trial import Proposal
 
 if TYPE_CHECKING:
     from matscout.drive.campaign import OpenCampaign
+    from matscout.evaluate.trainer_tabular import TabularTrainer
 
 
 def spec_from_file(path: Path, kind: str, overrides: dict[str, Any]) -> RunSpec:
@@ -350,3 +351,9 @@ def _overridden(config: Config, overrides: dict[str, Any]) -> Config:
         raw["prior"] = {**(raw["prior"] or {}), **beforehand}
     raw["run"] |= given
     return parse_config(raw)
+
+
+def trainer_beside(spec: RunSpec, config: Path, **more: bool) -> TabularTrainer:
+    """The tabular evaluator of a run that `config` says, with these options changed."""
+    part = Part(**{**spec.config["evaluator"], **more})
+    return cast("TabularTrainer", registry.evaluator_factory(part, config.absolute().parent)())

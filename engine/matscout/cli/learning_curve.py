@@ -10,16 +10,15 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from matscout.cli import registry
+from matscout.cli.assemble import trainer_beside
 from matscout.cli.train import spec_of_one, tell_left
 from matscout.cli.words import tell
 from matscout.data.whole_file import write_whole
-from matscout.drive.config import Part
 from matscout.drive.learning_curve import Curve, CurvePoint, curve_of
 from matscout.drive.recipe_fold import plain
-from matscout.drive.run import RunSpec
 from matscout.drive.sheet import check_writable
 from matscout.errors import InputError, one_line
 from matscout.evaluate.tabular_curve import CurveScore, curve_fits, curve_scores
@@ -46,7 +45,7 @@ def learning_curve(
     if out is not None:
         check_writable(out, force)
     spec, left = spec_of_one(config, {"seed": seed}, sorted(registry.NESTS))
-    trainer = _trainer(spec, config)
+    trainer = trainer_beside(spec, config)
     try:
         fits = curve_fits(trainer, points=points, draws=draws, least=least)
         tell_left(left)
@@ -114,11 +113,6 @@ def verdict(curve: Curve, metric: Metric, unit: str = "") -> str:
 def rows_said(point: CurvePoint) -> str:
     """`86`, or `86–90` where folds differ."""
     return f"{point.least}" if point.least == point.most else f"{point.least}–{point.most}"
-
-
-def _trainer(spec: RunSpec, config: Path) -> TabularTrainer:
-    part = Part(**spec.config["evaluator"])
-    return cast(TabularTrainer, registry.evaluator_factory(part, config.absolute().parent)())
 
 
 def _progress(done: int, total: int) -> None:

@@ -6,21 +6,20 @@ import json as jsonlib
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from matscout.cli import registry
-from matscout.cli.assemble import spec_from_dict
+from matscout.cli.assemble import spec_from_dict, trainer_beside
 from matscout.cli.runs import drive_shown
 from matscout.cli.words import INTERRUPTED
 from matscout.data.table_digest import table_digest
-from matscout.drive.config import Part, read_toml
+from matscout.drive.config import read_toml
 from matscout.drive.members import changed
 from matscout.drive.nested import Estimate, Nested, OuterFold, judge_outside, nested
 from matscout.drive.nested_select import check_trainer, select_outside
 from matscout.drive.run import RunSpec, create, load
 from matscout.errors import InputError, one_line
 from matscout.evaluate.choose import check_rule
-from matscout.evaluate.trainer_tabular import TabularTrainer
 from matscout.report.markup import number
 from matscout.runfolder import RunFolder
 from matscout.trial import Target
@@ -36,7 +35,7 @@ def start(
         raise InputError("--outer", f"must be at least 2, got {outer}", "5 is usual")
     check_rule(select)
     specs = [_spec(config, outer, k, overrides) for k in range(outer)]
-    trainer = _trainer(specs[0], config)
+    trainer = trainer_beside(specs[0], config)
     now = {"table_sha256": table_digest(trainer.table, trainer.structures)}
     specs = [replace(spec, origin={**spec.origin, **now}) for spec in specs]
     check_trainer(select, specs[0].config["evaluator"], specs[0].targets[0].name)
@@ -143,15 +142,10 @@ def _folder(spec: RunSpec, runs: Path, table: Path) -> RunFolder:
 def _judged(spec: RunSpec, folder: RunFolder, config: Path, select: str) -> OuterFold:
     """Only now are the hidden rows looked at, once."""
     history, _ = load(folder)
-    judge = _trainer(spec, config, outer_judge=True)
+    judge = trainer_beside(spec, config, outer_judge=True)
     if select == "best":
         return judge_outside(spec.name, history, spec.seed, judge)
-    return select_outside(folder, history, spec.seed, select, _trainer(spec, config), judge)
-
-
-def _trainer(spec: RunSpec, config: Path, **more: bool) -> TabularTrainer:
-    part = Part(**{**spec.config["evaluator"], **more})
-    return cast(TabularTrainer, registry.evaluator_factory(part, config.absolute().parent)())
+    return select_outside(folder, history, spec.seed, select, trainer_beside(spec, config), judge)
 
 
 def _said(one: Estimate) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -96,12 +96,7 @@ def predict(
     known += [] if recorded is None else [m.params for m in recorded.chosen.members]
     data = shown_to(trainer, known)  # whichever of them it will be
     rows = None if new is None else _new_rows(new, trainer, data)
-    chosen = (
-        choose_members(folder, history, spec.seed, trainer, options, select)
-        if recorded is None
-        else recorded.chosen
-    )
-    check_left(folder, history, trainer, chosen.members)
+    chosen = chosen_of(folder, history, spec.seed, trainer, options, recorded, select)
     if rows is None:
         kept = open_once(folder, trainer, chosen, options).tolist()
         rows = read_new_rows(trainer.table, trainer, data, kept)
@@ -275,6 +270,21 @@ def lines(answer: Answer, out: Path) -> list[str]:
             f" {number(answer.again)}: trained on another device, or with other versions"
         )
     return said
+
+
+def chosen_of(
+    folder: RunFolder, history: History, seed: int, trainer: TabularTrainer,
+    options: Mapping[str, Any], recorded: Recorded | None, select: str | None,
+) -> Members:  # fmt: skip
+    """Who predicts: what a recipe has recorded, else what the rule `select` takes. Whatever they need of
+    what their trials left is there."""
+    chosen = (
+        choose_members(folder, history, seed, trainer, options, select)
+        if recorded is None
+        else recorded.chosen
+    )
+    check_left(folder, history, trainer, chosen.members)
+    return chosen
 
 
 def who_predicts(chosen: Members) -> str:

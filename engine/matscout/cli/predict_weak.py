@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from matscout.cli.assemble import find_run
-from matscout.cli.predict import trainer_of, who_predicts
+from matscout.cli.predict import chosen_of, trainer_of, who_predicts
 from matscout.cli.predicted_csv import number_cells, with_cells
 from matscout.data.text_table import read_text_table
 from matscout.data.whole_file import write_whole
-from matscout.drive.members import check_left, check_table, choose_members, read_members
+from matscout.drive.members import check_table, read_members
 from matscout.drive.run import load
 from matscout.drive.sheet import check_writable
 from matscout.errors import InputError, one_line
@@ -39,12 +39,7 @@ def weak(
     recorded = read_members(folder) if select is None else None
     trainer, options = trainer_of(folder, spec, recorded)
     check_table(folder, trainer, None if recorded is None else recorded.table_sha256)
-    chosen = (
-        choose_members(folder, history, spec.seed, trainer, options, select)
-        if recorded is None
-        else recorded.chosen
-    )
-    check_left(folder, history, trainer, chosen.members)
+    chosen = chosen_of(folder, history, spec.seed, trainer, options, recorded, select)
     data = shown_to(trainer, [member.params for member in chosen.members])
     found = weak_rows(trainer, chosen.members, data, epsilon=epsilon)
     order = found.weakest(1.0)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
 
-from matscout.drive.nested import Estimate
+from matscout.drive.nested import Estimate, over_folds
 from matscout.evaluate.tabular_curve import CurveScore
 from matscout.models.metrics import Metric
 
@@ -60,19 +58,6 @@ def curve_of(scores: Sequence[CurveScore], metric: Metric) -> Curve:
     ]
     gain = over_folds(metric.sign * (model[-1] - model[-2]), ratio)
     return Curve(tuple(points), gain, over_folds(metric.sign * (model[-1] - dummy[-1]), ratio))
-
-
-def over_folds(values: np.ndarray, ratio: float) -> Estimate:
-    """The mean of (k,), one a fold, with Student's 95 % interval and the variance (1/k + ratio) s²:
-    folds share training rows. C. Nadeau & Y. Bengio, Mach. Learn. 52, 239 (2003), Eq. 8; `ratio` is
-    that of judging to training rows. Infinite for one fold.
-    """
-    mean, count = float(np.mean(values)), len(values)
-    if count < 2:
-        return Estimate(mean, -math.inf, math.inf)
-    error = math.sqrt((1 / count + ratio) * float(np.var(values, ddof=1)))
-    half = float(stdtrit(count - 1, 0.975)) * error
-    return Estimate(mean, mean - half, mean + half)
 
 
 def _by_fold(same: Sequence[CurveScore], values: Sequence[float]) -> np.ndarray:

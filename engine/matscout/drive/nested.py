@@ -131,6 +131,19 @@ def estimate(values: Sequence[float]) -> Estimate:
     return Estimate(mean, mean - half, mean + half)
 
 
+def over_folds(values: np.ndarray, ratio: float) -> Estimate:
+    """The mean of (k,), one a fold, with Student's 95 % interval and the variance (1/k + ratio) s²:
+    folds share training rows. C. Nadeau & Y. Bengio, Mach. Learn. 52, 239 (2003), Eq. 8; `ratio` is
+    that of judging to training rows. Infinite for one fold.
+    """
+    mean, count = float(np.mean(values)), len(values)
+    if count < 2:
+        return Estimate(mean, -math.inf, math.inf)
+    error = math.sqrt((1 / count + ratio) * float(np.var(values, ddof=1)))
+    half = float(stdtrit(count - 1, 0.975)) * error
+    return Estimate(mean, mean - half, mean + half)
+
+
 def _score(
     run: str, trainer: Evaluator, params: Mapping[str, Any], target: Target, seed: int, device: str
 ) -> float:

@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +125,7 @@ def joined_cluster(address: str) -> Disconnect:
 
     def leave() -> None:
         with own_sigterm():
-            say_goodbye(ray.shutdown)
+            while_answering(partial(say_goodbye, ray.shutdown))
 
     return leave
 

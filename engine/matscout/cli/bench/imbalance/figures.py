@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from matscout.cli.bench.imbalance.arms import MEASURED
+from matscout.drive.nested import over_folds
 from matscout.models.metrics import METRICS
 
 
@@ -30,17 +30,15 @@ def figures(
 
 
 def paired(differences: np.ndarray, ratio: float, sign: float = 1.0) -> dict[str, Any]:
-    """Mean of the differences, (n,), one a fold, and its 95 % interval by Student's t with the
-    variance that allows for folds sharing training rows: (1/n + ratio) s². C. Nadeau & Y. Bengio,
-    Mach. Learn. 52, 239 (2003), Eq. 8. `sign`: +1 where more is better, else -1.
+    """Mean of the differences, (n,), one a fold, and its 95 % interval, which allows for folds
+    sharing training rows (`over_folds`). `sign`: +1 where more is better, else -1.
     """
     n = len(differences)
     value = float(differences.mean())
     if n < 2 or not math.isfinite(value):
         return {"value": None, "ci95": [None, None], "verdict": "not known"}
-    error = math.sqrt((1 / n + ratio) * float(differences.var(ddof=1)))
-    half = float(stdtrit(n - 1, 0.975)) * error
-    low, high = value - half, value + half
+    known = over_folds(differences, ratio)
+    low, high = known.low, known.high
     verdict = "tie" if low <= 0 <= high else "better" if sign * value > 0 else "worse"
     return {"value": _short(value), "ci95": [_short(low), _short(high)], "verdict": verdict}
 
